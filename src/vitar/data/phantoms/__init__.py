@@ -1,0 +1,1 @@
+"""Procedural medical-looking images with known truth."""
