@@ -12,10 +12,14 @@ pixels, so a box that covers exactly the first pixel is ``(0, 0, 1, 1)`` and an 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-THOUSANDTHS = 1000
+THOUSANDTHS_EXTENT = 1000
 """Extent of the grid in which Qwen3-VL family models write coordinates."""
+
+_SNAP = 1e-6  # a corner this close to a pixel border lies on it; conversions leave errors near 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,17 @@ class Frame:
 
     def thousandths(self) -> Frame:
         """The same rectangle under the 0-1000 grid."""
-        return self.grid(THOUSANDTHS, THOUSANDTHS)
+        return self.grid(THOUSANDTHS_EXTENT, THOUSANDTHS_EXTENT)
 
-    def over(self, box: Box, width: float, height: float) -> Frame:
+    @classmethod
+    def over(cls, box: Box, width: float, height: float) -> Frame:
         """The frame of a crop: a ``width`` x ``height`` grid over ``box``, which may be in any frame."""
-        return Frame(width, height, *box.xyxy_original)
+        return cls(width, height, *box.xyxy_original)
+
+    def holds(self, other: Frame) -> bool:
+        """Whether the other frame's rectangle of the original lies inside this one's."""
+        x_inside = self.x0 - _SNAP <= other.x0 and other.x1 <= self.x1 + _SNAP
+        return x_inside and self.y0 - _SNAP <= other.y0 and other.y1 <= self.y1 + _SNAP
 
     @property
     def full_box(self) -> Box:
@@ -95,8 +105,8 @@ class Box:
 
     @property
     def area(self) -> float:
-        """Area in squared units of the frame; 0 for a reversed or empty box."""
-        return max(0.0, self.width) * max(0.0, self.height)
+        """Area in squared units of the frame; 0 for a reversed, empty or not finite box."""
+        return max(0.0, self.width) * max(0.0, self.height) if self.is_finite else 0.0
 
     @property
     def center(self) -> tuple[float, float]:
@@ -141,9 +151,53 @@ class Box:
             f,
         )
 
+    def pixels(self) -> tuple[int, int, int, int]:
+        """The whole units (pixels, in a frame of pixels) that the box touches inside its frame, as xyxy.
+
+        At least one unit each way, however thin the box; a box outside its frame gives the nearest unit.
+        """
+        x0, x1 = _touched(self.x0, self.x1, self.frame.width)
+        y0, y1 = _touched(self.y0, self.y1, self.frame.height)
+        return (x0, y0, x1, y1)
+
     def iou(self, other: Box) -> float:
-        """Intersection over union, 0 to 1; the other box may be in any frame of the same original."""
+        """Intersection over union, 0 to 1; the other box may be in any frame of the same original.
+
+        Reversed, empty and not finite boxes share nothing with anything: 0.
+        """
+        if not (self.is_finite and other.is_finite):
+            return 0.0
         o = other.to(self.frame)
         inter = max(0.0, min(self.x1, o.x1) - max(self.x0, o.x0)) * max(0.0, min(self.y1, o.y1) - max(self.y0, o.y0))
         union = self.area + o.area - inter
         return inter / union if union > 0 else 0.0
+
+
+def union_share(boxes: Sequence[Box]) -> float:
+    """Share of a frame's area that several boxes of that frame cover together, 0 to 1; overlaps count once."""
+    if not boxes:
+        return 0.0
+    parts = [box.clipped() for box in boxes]
+    xs = sorted({x for part in parts for x in (part.x0, part.x1)})
+    covered = 0.0
+    for left, right in pairwise(xs):  # in each column between two edges the boxes reduce to intervals of y
+        reached = 0.0
+        for part in sorted((p for p in parts if p.x0 <= left and right <= p.x1), key=lambda p: p.y0):
+            covered += (right - left) * max(0.0, part.y1 - max(reached, part.y0))
+            reached = max(reached, part.y1)
+    frame = boxes[0].frame
+    return covered / (frame.width * frame.height)
+
+
+def whole_span(low: float, high: float) -> tuple[int, int]:
+    """``low`` to ``high`` rounded outwards to whole units, at least one; a hair's breadth over a unit is no unit."""
+    start = math.floor(low + _SNAP)
+    return start, max(math.ceil(high - _SNAP), start + 1)
+
+
+def _touched(low: float, high: float, extent: float) -> tuple[int, int]:
+    """The whole units of 0..``extent`` that ``low``..``high`` touches, at least one."""
+    size = math.ceil(extent)
+    start, end = whole_span(low, high)
+    start = min(max(start, 0), size - 1)
+    return start, min(max(end, start + 1), size)

@@ -13,11 +13,14 @@ Axis letters: H rows, W columns, N lesions, K candidate layouts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import scipy.fft
+from PIL import Image, ImageDraw
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from vitar.data.phantoms.scene import SIDE_PX
 
@@ -40,9 +43,13 @@ def grid(side: int = SIDE_PX) -> tuple[np.ndarray, np.ndarray]:
 
 
 def window(cx: float, cy: float, reach: float, side: int = SIDE_PX) -> tuple[slice, slice]:
-    """Rows and columns of the square of half width ``reach`` around (cx, cy), cut to the image."""
-    x0, y0 = max(0, int(cx - reach)), max(0, int(cy - reach))
-    return slice(y0, min(side, int(cy + reach) + 1)), slice(x0, min(side, int(cx + reach) + 1))
+    """Rows and columns of the square of half width ``reach`` around (cx, cy), cut to the image.
+
+    It starts and ends at even pixels, so it holds whole 2 x 2 blocks of the image (see `less_halved`).
+    """
+    x0, y0 = max(0, int(cx - reach)) // 2 * 2, max(0, int(cy - reach)) // 2 * 2
+    x1, y1 = min(side, int(cx + reach) // 2 * 2 + 2), min(side, int(cy + reach) // 2 * 2 + 2)
+    return slice(y0, y1), slice(x0, x1)
 
 
 def local_grid(rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -90,16 +97,18 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def upsample2(image: np.ndarray) -> np.ndarray:
     """Bilinear enlargement by two: float32 [H, W] -> [2H, 2W], pixel centers kept in place."""
-    for axis in (0, 1):
-        before = np.concatenate([image.take([0], axis), image], axis).take(range(image.shape[axis]), axis)
-        after = np.concatenate([image, image.take([-1], axis)], axis)
-        after = after[1:] if axis == 0 else after[:, 1:]
-        near = np.float32(0.75) * image
-        pair = np.stack([near + np.float32(0.25) * before, near + np.float32(0.25) * after], axis + 1)
-        shape = list(image.shape)
-        shape[axis] *= 2
-        image = pair.reshape(shape)
-    return image
+    height, width = image.shape
+    near, far = np.float32(0.75) * image, np.float32(0.25) * image
+    tall = np.empty((2 * height, width), np.float32)
+    np.add(near[1:], far[:-1], out=tall[2::2])
+    np.add(near[:-1], far[1:], out=tall[1:-1:2])
+    tall[0], tall[-1] = image[0], image[-1]
+    near, far = np.float32(0.75) * tall, np.float32(0.25) * tall
+    wide = np.empty((2 * height, 2 * width), np.float32)
+    np.add(near[:, 1:], far[:, :-1], out=wide[:, 2::2])
+    np.add(near[:, :-1], far[:, 1:], out=wide[:, 1:-1:2])
+    wide[:, 0], wide[:, -1] = tall[:, 0], tall[:, -1]
+    return wide
 
 
 def soft_step(distance: np.ndarray, rim: float) -> np.ndarray:
@@ -156,7 +165,7 @@ def blob(
     """A roundish lesion of irregular outline.
 
     The outline is a radius over the angle: two low harmonics give every lesion its own shape, and a lobulated one has
-    rounded lobes between notches. Spicules are strands about 1.7 px wide that leave the body of a spiculated
+    rounded lobes between notches. Spicules are strands about 1.5 px wide that leave the body of a spiculated
     one radially. Bodies are scaled so that the visible area hardly depends on the outline.
 
     Args:
@@ -174,15 +183,16 @@ def blob(
     phase2, phase3, phase_lobe = rng.uniform(0, 2 * np.pi, 3).astype(np.float32)
     outline_radius = 1 + np.float32(0.05) * np.cos(2 * theta + phase2) + np.float32(0.03) * np.cos(3 * theta + phase3)
     if outline == "lobulated":
-        lobes = int(rng.integers(8, 11))
-        arc = np.abs(np.sin((theta * lobes + phase_lobe) / 2))
-        depth = np.float32(3.6 / radius)  # |sin| has mean 2 / pi and a cusp, the notch, at 0
+        lobes = round(2 * np.pi * radius / 7.5)
+        uneven = np.float32(2) * np.sin(theta + phase2)  # no two lobes are equally wide
+        arc = np.abs(np.sin((theta * lobes + uneven + phase_lobe) / 2))
+        depth = np.float32(3.4 / radius)  # |sin| has mean 2 / pi and a cusp, the notch, at 0
         outline_radius = outline_radius + depth * (arc - np.float32(2 / np.pi))
     shrink = np.float32(0.94 if outline == "spiculated" else 1.0)
     body = np.float32(radius) * shrink * outline_radius - distance
     spicules = np.zeros_like(body)
     if outline == "spiculated":
-        count = int(round(radius * 0.9))
+        count = round(radius * 1.2)
         spacing = 2 * np.pi / count
         angles = (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * spacing + float(phase_lobe)
         lengths = rng.uniform(0.55, 1.0, count) * SPICULE_REACH_PX
@@ -191,7 +201,7 @@ def blob(
         nearest = np.rint(turn).astype(np.intp) % count
         across = np.abs(np.sin(theta - angles.astype(np.float32)[nearest])) * distance
         beyond = -body / lengths.astype(np.float32)[nearest]  # 0 at the body, 1 at the tip
-        strand = np.clip(np.float32(1.35) - across, 0, 1) * np.clip(3 - 3 * beyond, 0, 1)
+        strand = np.clip(np.float32(1.2) - across, 0, 1) * np.clip(3 - 3 * beyond, 0, 1)
         spicules = strand * (body < 1)
     return body, spicules
 
@@ -202,22 +212,30 @@ def chord(body: np.ndarray, radius: float) -> np.ndarray:
     return np.sqrt(t * (2 - t))
 
 
-def grains(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> np.ndarray:
-    """Specks on a jittered lattice, e.g. punctate calcification: float32 [h, w], zero mean, peaks near 1.
+def specks(shape: tuple[int, int], density: float, rng: np.random.Generator) -> np.ndarray:
+    """Punctate detail at the pixel limit, e.g. dust-like calcification: float32 [h, w], 1 at a speck, else 0.
 
-    A lattice has little power below its own frequency, so specks 3 to 4 px apart melt into their mean when the image
-    is halved: what tells them from plain tissue is only there at native resolution.
+    Args:
+        shape: even numbers of rows and columns.
+        density: share of the 2 x 2 blocks that hold a speck; a block holds at most one.
     """
-    height, width = shape
-    rows, columns = np.meshgrid(np.arange(0, height, spacing), np.arange(0, width, spacing), indexing="ij")
-    jitter = rng.uniform(0, spacing * 0.45, (2, *rows.shape))
-    field = np.zeros(shape, np.float32)
-    at_row = np.minimum((rows + jitter[0]).astype(np.intp), height - 1)
-    at_column = np.minimum((columns + jitter[1]).astype(np.intp), width - 1)
-    field[at_row, at_column] = 1.0
-    field = blur(field, 0.7)
-    field /= field.max()
-    return field - field.mean()
+    height, width = shape[0] // 2, shape[1] // 2
+    field = np.zeros((height, 2, width, 2), np.float32)
+    rows, columns = np.nonzero(rng.random((height, width), dtype=np.float32) < density)
+    corner = rng.integers(0, 4, rows.size)
+    field[rows, corner // 2, columns, corner % 2] = 1
+    return field.reshape(shape)
+
+
+def less_halved(detail: np.ndarray, share: float = 1.0) -> np.ndarray:
+    """Takes from ``detail`` what survives halving: the mean of each 2 x 2 block, or a ``share`` of it.
+
+    With share 1 the image that is averaged down by two is the same with the detail as without it, so what the detail
+    says can only be read at native resolution. The blocks are those of the image if ``detail`` lies in a `window`.
+    """
+    height, width = detail.shape
+    means = detail.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)) * np.float32(share)
+    return detail - np.repeat(np.repeat(means, 2, axis=0), 2, axis=1)
 
 
 def first_clear(
@@ -266,3 +284,84 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def to_window(image: np.ndarray, center: float, width: float) -> np.ndarray:
     """Display values of a linear window: ``center`` maps to 0.5, ``width`` spans 0 to 1 (unclipped)."""
     return (image - np.float32(center - width / 2)) * np.float32(1 / width)
+
+
+def supersampled(shape: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw], None], factor: int = 4) -> np.ndarray:
+    """Area coverage of what ``paint`` draws: float32 [h, w], 0 to 1, free of the jagged edges of a direct drawing.
+
+    Args:
+        shape: rows and columns of the result.
+        paint: draws with fills from 0 to 255 on a canvas that is ``factor`` times as large in both directions.
+    """
+    canvas = Image.new("L", (shape[1] * factor, shape[0] * factor))
+    paint(ImageDraw.Draw(canvas))
+    return np.asarray(canvas.reduce(factor), dtype=np.float32) * np.float32(1 / 255)
+
+
+def lattice_points(rng: np.random.Generator, cx: float, cy: float, radius: float, spacing: float) -> np.ndarray:
+    """Points of a jittered hexagonal lattice inside a disc, evenly dense to its rim: float [n, 2] as (x, y)."""
+    steps = np.arange(-int(radius / spacing) - 2, int(radius / spacing) + 3)
+    row, column = (axis.ravel() for axis in np.meshgrid(steps, steps, indexing="ij"))
+    offsets = np.stack([column + 0.5 * (row % 2), row * np.sqrt(0.75)], axis=1) + rng.uniform(0, 1, 2)
+    turn = rng.uniform(0, 2 * np.pi)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    points = (offsets + rng.uniform(-0.2, 0.2, offsets.shape)) @ rotation * spacing
+    return points[np.hypot(points[:, 0], points[:, 1]) <= radius] + (cx, cy)
+
+
+def hull_mask(shape: tuple[int, int], points: np.ndarray, reach: float) -> np.ndarray:
+    """The outline that a reader draws around a group: bool [h, w], the convex hull of ``points`` grown by ``reach``.
+
+    Args:
+        shape: rows and columns of the mask.
+        points: float [n, 2] as (x, y) in pixels of the mask.
+        reach: half the size of a member of the group, in pixels.
+    """
+    turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    rim = reach * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    cloud = (points[:, None] + rim[None]).reshape(-1, 2)
+    outline = cloud[ConvexHull(cloud).vertices]
+    return supersampled(shape, lambda draw: draw.polygon((outline * 4).ravel().tolist(), fill=255)) >= 0.5
+
+
+def bezier(ends_nk2: np.ndarray, steps: int) -> np.ndarray:
+    """Quadratic curves through control points [n, 3, 2]: float [n, steps, 2]."""
+    t = np.linspace(0, 1, steps)[None, :, None]
+    start, bend, stop = (ends_nk2[:, i, None] for i in range(3))
+    return (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * stop
+
+
+def clear_centers(
+    rng: np.random.Generator,
+    clearance_nhw: list[np.ndarray],
+    reach_n: np.ndarray,
+    gap: float,
+    layouts: int = 400,
+) -> np.ndarray:
+    """Random centers that keep lesions inside their locations and apart: float [N, 2] as (x, y).
+
+    Args:
+        clearance_nhw: per lesion, on one `grid` of any side, the distance in native pixels to the nearest border of
+            its location or to what it must keep off; negative outside.
+        reach_n: radius of the visible extent of each lesion, native pixels.
+        gap: least distance between the extents of two lesions, native pixels.
+        layouts: how many random layouts are tried.
+
+    Raises:
+        ValueError: a lesion does not fit into its location, or no layout keeps the lesions apart.
+    """
+    candidates = np.empty((layouts, len(reach_n), 2))
+    for i, (clearance, reach) in enumerate(zip(clearance_nhw, reach_n, strict=True)):
+        cells = np.flatnonzero(clearance >= reach)
+        if not cells.size:
+            raise ValueError(f"lesion {i} of reach {reach:.0f} px does not fit into its location")
+        row, column = np.divmod(rng.choice(cells, layouts), clearance.shape[1])
+        pitch = SIDE_PX / clearance.shape[1]
+        candidates[:, i] = np.stack([(column + 0.5) * pitch, (row + 0.5) * pitch], axis=1)
+    return first_clear(candidates, reach_n, gap)
+
+
+def mottle(rng: np.random.Generator, shape: tuple[int, int], grain: float = 1.3) -> np.ndarray:
+    """Unevenness of any real lesion, coarse enough to survive halving: float32 [h, w], zero mean, unit variance."""
+    field = blur(rng.standard_normal(shape, dtype=np.float32), grain)
+    return field * np.float32(2 * np.sqrt(np.pi) * grain)  # a Gaussian filter leaves 1 / (4 pi sigma^2) of the variance

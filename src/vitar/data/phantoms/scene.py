@@ -65,7 +65,8 @@ class Family:
         location_noun: what a location answers, ``side`` or ``quadrant``.
         locations: answers to a location question; a lesion lies in exactly one. They read after "in the".
         kinds: lesion kinds (singular noun phrases); the answers to a type question.
-        attributes: kind -> fine attribute -> values, decidable at native resolution only.
+        attributes: kind -> fine attribute -> values, decidable at native resolution only; a kind may have none.
+        lesion_noun: what a question calls a lesion whose kind it must not give away.
         render: (plan, rng, shifted) -> (uint8 image [H, W] or [H, W, 3], one bool mask [H, W] per lesion).
             Draws all randomness from ``rng``; ``shifted`` selects the shifted test's noise, contrast and sizes.
     """
@@ -80,6 +81,7 @@ class Family:
     render: Callable[[tuple[LesionSpec, ...], np.random.Generator, bool], tuple[np.ndarray, list[np.ndarray]]] = field(
         repr=False
     )
+    lesion_noun: str = "lesion"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,144 @@
+"""Generation with a transformers image-text-to-text model on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, ProcessorMixin
+
+from vitar.backends.base import Completion, Finish
+from vitar.backends.pretrained import load_model, load_processor
+from vitar.backends.profiles import Profile, profile_of
+from vitar.protocol.actions import tool_schemas
+from vitar.protocol.messages import Message, images_in
+from vitar.training.masking import check_placeholders
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen.
+
+    Args:
+        temperature: 0 takes the most likely token.
+        top_p: nucleus, with a temperature.
+        max_new_tokens: limit of one turn; a turn that reaches it is truncated.
+        seed: of sampling; the same seed, batch and machine give the same tokens.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int = 256
+    seed: int = 0
+
+
+class LocalBackend:
+    """A model and its processor as a `Backend`.
+
+    Args:
+        model, processor: as `load_model` and `load_processor` give them.
+        batch_size: conversations per forward pass.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: ProcessorMixin,
+        *,
+        name: str,
+        sampling: Sampling = Sampling(),  # noqa: B008  (frozen)
+        batch_size: int = 16,
+    ) -> None:
+        self.model, self.processor, self.name = model, processor, name
+        self.sampling, self.batch_size = sampling, batch_size
+        self.profile: Profile = profile_of(model.config, processor)
+        self.coordinates = self.profile.coordinates
+        self.coordinate_step = self.profile.coordinate_step
+        self.zoom_side_px = self.profile.zoom_side_px
+        self._tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+        self._generator_seed = sampling.seed
+
+    @classmethod
+    def load(
+        cls,
+        model: str,
+        *,
+        device: str | None = None,
+        sampling: Sampling = Sampling(),  # noqa: B008  (frozen)
+        batch_size: int = 16,
+    ) -> LocalBackend:
+        """Loads a Hub id, a path or an embedded model onto ``device`` (a GPU if there is one)."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(
+            load_model(model, device), load_processor(model), name=model, sampling=sampling, batch_size=batch_size
+        )
+
+    def generate(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
+        completions: list[Completion] = []
+        for start in range(0, len(conversations), self.batch_size):
+            completions += self._generate_batch(conversations[start : start + self.batch_size], tools)
+        return completions
+
+    def encode(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> dict[str, Tensor]:
+        """Model inputs for the next assistant turn, left-padded, on the model's device.
+
+        Raises:
+            PlaceholderMismatch: images and placeholders of the batch disagree.
+        """
+        encoded = self.processor.apply_chat_template(  # type: ignore[attr-defined]
+            [list(conversation) for conversation in conversations],
+            tools=tool_schemas(list(tools)) or None,
+            chat_template=self.profile.chat_template,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+        )
+        check_placeholders(encoded, sum(len(images_in(c)) for c in conversations), self.processor)
+        return {name: value.to(self.model.device) for name, value in encoded.items()}
+
+    def _generate_batch(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
+        started = time.perf_counter()
+        inputs = self.encode(conversations, tools)
+        torch.manual_seed(self._generator_seed)
+        self._generator_seed += 1
+        sampled = self.sampling.temperature > 0
+        with torch.inference_mode():
+            output = self.model.generate(  # type: ignore[operator]
+                **inputs,
+                do_sample=sampled,
+                temperature=self.sampling.temperature if sampled else None,
+                top_p=self.sampling.top_p if sampled else None,
+                top_k=0 if sampled else None,
+                max_new_tokens=self.sampling.max_new_tokens,
+                pad_token_id=self._tokenizer.pad_token_id,
+                eos_token_id=self._tokenizer.eos_token_id,
+                return_dict_in_generate=True,
+                output_logits=True,
+            )
+        new_BT = output.sequences[:, inputs["input_ids"].shape[1] :]
+        logits_BTV = torch.stack(output.logits, dim=1).float()
+        if sampled:
+            logits_BTV = logits_BTV / self.sampling.temperature
+        logprobs_BT = logits_BTV.log_softmax(-1).gather(-1, new_BT[..., None])[..., 0]
+        prompt_tokens = inputs["attention_mask"].sum(-1).tolist()
+        seconds = (time.perf_counter() - started) / len(conversations)
+        return [
+            self._completion(ids, logprobs, prompt, seconds)
+            for ids, logprobs, prompt in zip(new_BT.tolist(), logprobs_BT.tolist(), prompt_tokens, strict=True)
+        ]
+
+    def _completion(self, ids: list[int], logprobs: list[float], prompt_tokens: int, seconds: float) -> Completion:
+        finish: Finish = "length"
+        end = self._tokenizer.eos_token_id
+        if end in ids:
+            finish = "stop"
+            length = ids.index(end) + 1
+            ids, logprobs = ids[:length], logprobs[:length]
+        text = self._tokenizer.decode(ids[:-1] if finish == "stop" else ids, skip_special_tokens=True)
+        return Completion(text, tuple(ids), tuple(logprobs), prompt_tokens, finish, seconds)

@@ -1,0 +1,169 @@
+"""Loading of models and processors, by Hub id, by path, or by the name of an embedded model.
+
+Two things differ from a bare ``AutoModel.from_pretrained``. Where torchvision is missing, `AutoProcessor` quietly
+returns a bare tokenizer for the Qwen-VL families (transformers 5.23); `load_processor` then builds the family's
+processor without its video half. And on a CPU the Conv3d that embeds patches takes a large part of a small model's
+time, although its stride equals its kernel, so that one matrix product with the same weights is exact.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedModel,
+    ProcessorMixin,
+    Qwen2_5_VLProcessor,
+    Qwen2VLProcessor,
+    Qwen3VLProcessor,
+)
+
+EMBEDDED_MODELS = ("tiny", "tiny-base")
+"""Names of the models that ship in the package: after both training stages, and before them."""
+
+
+class ModelError(ValueError):
+    """A model or a processor cannot be loaded; the message says what was found and what to do."""
+
+
+class _ImageOnly:
+    """Constructor of a Qwen-VL processor that has an image processor and a tokenizer, and nothing for video."""
+
+    def __init__(
+        self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **kwargs: Any
+    ):
+        for name in ("image", "video", "vision_start", "vision_end"):
+            token = {"image": "<|image_pad|>", "video": "<|video_pad|>"}.get(name, f"<|{name}|>")
+            setattr(self, f"{name}_token", token)
+            setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template, **kwargs)  # type: ignore[arg-type]
+
+
+class ImageOnlyQwen2VLProcessor(_ImageOnly, Qwen2VLProcessor):
+    """`Qwen2VLProcessor` without video."""
+
+
+class ImageOnlyQwen25VLProcessor(_ImageOnly, Qwen2_5_VLProcessor):
+    """`Qwen2_5_VLProcessor` without video."""
+
+
+class ImageOnlyQwen3VLProcessor(_ImageOnly, Qwen3VLProcessor):
+    """`Qwen3VLProcessor` without video; the embedded model's processor."""
+
+
+_IMAGE_ONLY: dict[str, type[ProcessorMixin]] = {
+    "qwen2_vl": ImageOnlyQwen2VLProcessor,
+    "qwen2_5_vl": ImageOnlyQwen25VLProcessor,
+    "qwen3_vl": ImageOnlyQwen3VLProcessor,
+}
+
+
+def resolve(model: str) -> str:
+    """The folder of an embedded model for its name, anything else as it is.
+
+    Raises:
+        ModelError: an embedded model's folder holds no weights, or a path exists but is no model folder.
+    """
+    if model in EMBEDDED_MODELS:
+        folder = Path(__file__).parent.parent / "models" / model
+        if not (folder / "model.safetensors").is_file():
+            raise ModelError(f"the embedded model {model!r} has no weights in {folder}; reinstall the package")
+        return str(folder)
+    path = Path(model)
+    if path.exists() and not (path / "config.json").is_file():
+        found = "a file" if path.is_file() else "a folder without config.json"
+        raise ModelError(
+            f"{model} is {found}; expected a model folder (config.json, weights, tokenizer, processor), "
+            f"a Hub id such as Qwen/Qwen3-VL-8B-Instruct, or one of {', '.join(EMBEDDED_MODELS)}"
+        )
+    return model
+
+
+def load_processor(model: str) -> ProcessorMixin:
+    """The image-text processor of ``model``, with or without torchvision.
+
+    Raises:
+        ModelError: nothing can be loaded from there, or the family is unknown to transformers' image-text processors.
+    """
+    source = resolve(model)
+    try:
+        processor_class = _saved_image_only_class(source)
+        if processor_class is None:
+            processor = AutoProcessor.from_pretrained(source)
+            if isinstance(processor, ProcessorMixin):
+                return processor
+            processor_class = _IMAGE_ONLY.get(AutoConfig.from_pretrained(source).model_type)
+        if processor_class is None:
+            raise ModelError(
+                f"transformers gave {type(processor).__name__} for {model}, which takes no images; "
+                "install torchvision, or use a model of a supported family: " + ", ".join(_IMAGE_ONLY)
+            )
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        return processor_class(
+            image_processor=AutoImageProcessor.from_pretrained(source),
+            tokenizer=tokenizer,
+            chat_template=tokenizer.chat_template,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(_load_message("the processor", model, error)) from error
+
+
+def _saved_image_only_class(source: str) -> type[ProcessorMixin] | None:
+    config = Path(source) / "processor_config.json"
+    name = json.loads(config.read_text())["processor_class"] if config.is_file() else None
+    return next((c for c in _IMAGE_ONLY.values() if c.__name__ == name), None)
+
+
+def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """The weights of ``model`` in evaluation mode on ``device``.
+
+    Args:
+        dtype: None means float32 on a CPU and bfloat16 elsewhere.
+
+    Raises:
+        ModelError: nothing can be loaded from there.
+    """
+    device = torch.device(device)
+    dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
+    try:
+        loaded = AutoModelForImageTextToText.from_pretrained(resolve(model), dtype=dtype)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(_load_message("the model", model, error)) from error
+    if device.type == "cpu":
+        embed_patches_by_matmul(loaded)
+    return loaded.to(device).eval()
+
+
+def _load_message(what: str, model: str, error: Exception) -> str:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"cannot load {what} of {model!r}: {first_line} Expected the path of a folder saved by save_pretrained, a Hub "
+        f"id that is reachable or in the local cache, or one of the embedded models {', '.join(EMBEDDED_MODELS)}."
+    )
+
+
+def embed_patches_by_matmul(model: nn.Module) -> None:
+    """Makes every Qwen-VL patch embedding one matrix product, in place; weights and results stay the same."""
+    for module in model.modules():
+        if type(module).__name__.endswith("PatchEmbed") and isinstance(getattr(module, "proj", None), nn.Conv3d):
+            module.forward = types.MethodType(_matmul_patch_embed, module)  # type: ignore[method-assign]
+
+
+def _matmul_patch_embed(self: Any, hidden_states: Tensor) -> Tensor:
+    """[patches, channels * frames * height * width] -> [patches, embed_dim]."""
+    weight = self.proj.weight.flatten(1)
+    return nn.functional.linear(hidden_states.to(weight.dtype), weight, self.proj.bias)

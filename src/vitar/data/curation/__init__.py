@@ -1,0 +1,1 @@
+"""Making training sets: verified trajectories and questions."""

@@ -1,0 +1,277 @@
+"""The one record that every data set becomes: a question about images, with its answer and its evidence.
+
+Images are references and regions are in pixels of the original, so an `Example` is small and can be listed, filtered
+and shuffled without decoding a pixel. On disk a set of examples is a Hugging Face dataset with `features`.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from PIL import Image
+
+from vitar.imaging.geometry import Box, Frame
+
+if TYPE_CHECKING:
+    import datasets
+
+ANSWER_TYPES = ("choice", "yes_no", "closed", "open")
+
+PHANTOM_PREFIX = "phantom:"
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """Where an image is to be found.
+
+    Args:
+        uri: a file path, or ``phantom:family/split/index``; with ``encoded``, a name for messages.
+        encoded: the image file's bytes, where they are at hand.
+    """
+
+    uri: str
+    encoded: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """Evidence for an answer.
+
+    Args:
+        label: what lies there.
+        box_xyxy: tight box in pixels of the original image.
+    """
+
+    label: str
+    box_xyxy: tuple[float, float, float, float]
+
+    def box(self, width: int, height: int) -> Box:
+        """The box in the frame of its original image of ``width`` x ``height`` pixels."""
+        return Box(*self.box_xyxy, Frame.original(width, height))
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question about one or more images.
+
+    Args:
+        id: unique in its data set.
+        images: in the order in which the question numbers them.
+        question: text without the options.
+        options: texts in the order of their letters; empty unless a choice.
+        answer: for a choice the right option's text, for yes/no ``yes`` or ``no``.
+        answer_type: one of `ANSWER_TYPES`.
+        regions: what the question is about, in the first image.
+        modality, anatomy: of the images; "" if unknown.
+        kind: question kind (presence, location, count, type, attribute, comparison), or "".
+        source, split, licence: where the example comes from.
+        group: patient or image; splits and confidence intervals keep a group together.
+
+    Raises:
+        ValueError: the record contradicts itself; the message names the id.
+    """
+
+    id: str
+    images: tuple[ImageRef, ...]
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    answer_type: str
+    regions: tuple[Region, ...]
+    modality: str
+    anatomy: str
+    kind: str
+    source: str
+    split: str
+    licence: str
+    group: str
+
+    def __post_init__(self) -> None:
+        if problem := self._problem():
+            raise ValueError(f"example {self.id!r}: {problem}")
+
+    def _problem(self) -> str:
+        """What contradicts itself, or ""."""
+        if not self.id.strip():
+            return "an example needs an id"
+        if not self.question.strip():
+            return "the question is empty"
+        if self.answer_type not in ANSWER_TYPES:
+            return f"unknown answer type {self.answer_type!r}; expected one of {', '.join(ANSWER_TYPES)}"
+        if self.answer_type == "choice":
+            if len(self.options) < 2 or len(set(self.options)) < len(self.options):
+                return f"a choice needs two or more different options, got {list(self.options)}"
+            if self.answer not in self.options:
+                return f"the answer {self.answer!r} is not among the options {list(self.options)}"
+        elif self.options:
+            return f"only a choice has options, and this is {self.answer_type}"
+        if self.answer_type == "yes_no" and self.answer not in ("yes", "no"):
+            return f"a yes/no answer is 'yes' or 'no', got {self.answer!r}"
+        if not self.answer.strip():
+            return "the answer is empty"
+        for region in self.regions:
+            if len(region.box_xyxy) != 4 or not all(map(math.isfinite, region.box_xyxy)):
+                return f"the box of region {region.label!r} needs four finite numbers, got {region.box_xyxy}"
+            x0, y0, x1, y1 = region.box_xyxy
+            if x1 <= x0 or y1 <= y0:
+                return f"the box of region {region.label!r} is empty or reversed: {region.box_xyxy} (xyxy)"
+        return ""
+
+
+def open_image(ref: ImageRef) -> Image.Image:
+    """Decodes an image: mode ``L`` or ``RGB``, upright, 8 bits.
+
+    Raises:
+        ImageError: there is no readable image.
+        ValueError: the reference names no phantom.
+    """
+    if ref.encoded is None and ref.uri.startswith(PHANTOM_PREFIX):
+        from vitar.data.phantoms.dataset import phantom_image
+
+        return phantom_image(ref.uri)
+    from vitar.imaging.loading import load_image
+
+    return load_image(ref.uri if ref.encoded is None else ref.encoded)
+
+
+def features() -> datasets.Features:
+    """The columns of a stored set, one per field of `Example`."""
+    from datasets import Features, Image, Sequence, Value
+
+    text = Value("string")
+    columns: dict[str, Any] = {field.name: text for field in fields(Example)}
+    columns["images"] = Sequence(Image())
+    columns["options"] = Sequence(text)
+    columns["regions"] = [{"label": text, "box_xyxy": Sequence(Value("float64"), length=4)}]
+    return Features(columns)
+
+
+def to_dataset(examples: Iterable[Example], cache_dir: str | Path) -> datasets.Dataset:
+    """A dataset that holds ``examples`` with their image files, written to ``cache_dir`` one batch at a time.
+
+    ``examples`` is iterated once, and images are read as it goes, so memory stays flat.
+
+    Raises:
+        OSError: an image file cannot be read, or the dataset not written.
+    """
+    from datasets import Dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        return Dataset.from_generator(_Rows(examples), features=features(), cache_dir=str(cache_dir))
+    except DatasetGenerationError as error:  # hides what went wrong, e.g. which file is missing
+        raise error.__cause__ or error from None
+
+
+def from_dataset(dataset: datasets.Dataset) -> Sequence[Example]:
+    """The examples of a dataset with `features`; each row is read when it is asked for, and no image is decoded.
+
+    Raises:
+        ValueError: columns are missing.
+    """
+    missing = {field.name for field in fields(Example)} - set(dataset.column_names)
+    if missing:
+        raise ValueError(f"not a set of examples: columns {sorted(missing)} are missing")
+    return _StoredExamples(dataset.with_format("arrow"))
+
+
+def save_examples(examples: Iterable[Example], out: str | Path) -> None:
+    """Writes ``examples`` with their image files to the folder ``out``, which appears only once it is complete.
+
+    Raises:
+        FileExistsError: ``out`` is a file, or a folder with something in it.
+        OSError: an image file cannot be read, or the dataset not written.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} exists and is not an empty folder; give another one or remove it first")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
+        to_dataset(examples, Path(work) / "cache").save_to_disk(Path(work) / "dataset")
+        if out.exists():
+            out.rmdir()
+        shutil.move(Path(work) / "dataset", out)
+
+
+def load_examples(path: str | Path) -> Sequence[Example]:
+    """The examples in a folder that `save_examples` wrote, read lazily.
+
+    Raises:
+        FileNotFoundError: there is no dataset in ``path``.
+        ValueError: it has other columns.
+    """
+    from datasets import load_from_disk
+
+    return from_dataset(load_from_disk(str(path)))
+
+
+class _StoredExamples(Sequence[Example]):
+    """Rows of an Arrow table as examples; the encoded images stay as they lie."""
+
+    def __init__(self, table: datasets.Dataset) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        if isinstance(index, slice):
+            return _StoredExamples(self._table.select(range(*index.indices(len(self)))))
+        place = range(len(self))[index]  # from the end if negative; IndexError beyond either end
+        (row,) = self._table[place : place + 1].to_pylist()
+        return _example(row)
+
+
+class _Rows:
+    """Examples as rows for `Dataset.from_generator`.
+
+    That function pickles its generator to look for an earlier result in the cache. What is pickled here is a
+    token in place of the examples: these may be an iterator, or too many to hash, and the result is always new.
+    """
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._examples = examples
+
+    def __call__(self) -> Iterator[dict[str, Any]]:
+        return map(_row, self._examples)
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"token": uuid.uuid4().hex}
+
+
+def _row(example: Example) -> dict[str, Any]:
+    row: dict[str, Any] = {field.name: getattr(example, field.name) for field in fields(Example)}
+    row["images"] = [_encoded(ref) for ref in example.images]
+    row["options"] = list(example.options)
+    row["regions"] = [{"label": r.label, "box_xyxy": list(r.box_xyxy)} for r in example.regions]
+    return row
+
+
+def _encoded(ref: ImageRef) -> dict[str, Any]:
+    """What the dataset stores of an image: the bytes of its file as they are, or a PNG of a phantom, and a name."""
+    if ref.encoded is not None:
+        return {"bytes": ref.encoded, "path": ref.uri}
+    if not ref.uri.startswith(PHANTOM_PREFIX):
+        return {"bytes": Path(ref.uri).read_bytes(), "path": Path(ref.uri).name}
+    buffer = BytesIO()
+    open_image(ref).save(buffer, format="PNG")
+    return {"bytes": buffer.getvalue(), "path": ref.uri}
+
+
+def _example(row: dict[str, Any]) -> Example:
+    images = tuple(ImageRef(image["path"] or "", image["bytes"]) for image in row["images"])
+    regions = tuple(Region(r["label"], tuple(r["box_xyxy"])) for r in row["regions"])
+    texts = {name: row[name] for name in row if name not in ("images", "options", "regions")}
+    return Example(images=images, options=tuple(row["options"]), regions=regions, **texts)

@@ -1,0 +1,47 @@
+"""Grading a short free answer: a word, a number, a phrase or a list.
+
+The rule is equality after normalisation, with three liberties: number words up to twenty equal digits; the word *the*
+does not count, nor does an *a* or *an* that opens an item; and a list (commas, semicolons, ``&`` or *and*) may be in
+any order. No synonyms, no plurals, no substrings: "left lung" is not "lung". For open questions this is a lower bound
+on the truth, and a report must say so.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vitar.grading.normalise import normalise, plain, without_lead_in
+from vitar.grading.score import Score
+
+_NUMBER_WORDS = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+]
+_DIGITS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS)}
+_ARTICLE = re.compile(r"^an? (?=\S)|\bthe\b ?(?=\S)")
+_SEPARATOR = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|[;&\n]|\band\b", re.IGNORECASE)
+
+
+def grade_closed(gold: str, answer: str) -> Score:
+    """Grades by the rule of this module: ``exact`` for equal texts, ``list`` for equal lists, else ``no_match``.
+
+    Raises:
+        ValueError: ``gold`` is empty once normalised.
+    """
+    right = _items(gold)
+    if not right:
+        raise ValueError(f"the right answer {gold!r} has nothing to compare")
+    whole = plain(answer)
+    for text in (whole, without_lead_in(whole)):
+        said = _items(text)
+        if said == right:
+            return Score(True, ", ".join(said), "exact")
+        if sorted(said) == sorted(right):
+            return Score(True, ", ".join(said), "list")
+    return Score(False, ", ".join(said), "no_match")
+
+
+def _items(text: str) -> list[str]:
+    """The normalised parts of a list; one part for a text that is not a list."""
+    parts = (_ARTICLE.sub("", normalise(part)) for part in _SEPARATOR.split(plain(text)))
+    return [" ".join(_DIGITS.get(word, word) for word in part.split()) for part in parts if part]

@@ -1,0 +1,1 @@
+"""The small base model, built from nothing: tokenizer, architecture, lessons, training."""

@@ -1,0 +1,92 @@
+"""The base model together with the linear probes that teach its vision tower.
+
+The probes read every visual token and predict what lies under it: lesion kind, box, fine attributes. They are
+thrown away after training; the model that ships is the transformers model alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Qwen3VLForConditionalGeneration
+
+from vitar.training.base.lessons import Vocabulary
+from vitar.training.masking import IGNORE
+
+BACKGROUND_WEIGHT = 0.2
+"""Weight of background tokens in the kind loss: nine in ten tokens hold nothing."""
+
+
+class BaseLearner(nn.Module):
+    """Computes the loss of the base model on a batch of lessons.
+
+    Args:
+        model: what is trained and kept.
+        vocabulary: classes of the dense targets.
+        dense_weight: weight of the dense loss beside the language loss.
+    """
+
+    def __init__(self, model: Qwen3VLForConditionalGeneration, vocabulary: Vocabulary, dense_weight: float) -> None:
+        super().__init__()
+        self.model, self.dense_weight = model, dense_weight
+        width = model.config.text_config.hidden_size
+        self.attribute_sizes = [len(values) for _, values in vocabulary.attributes]
+        self.kind_probe = nn.Linear(width, 1 + len(vocabulary.kinds))
+        self.box_probe = nn.Linear(width, 4)
+        self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        image_grid_thw: Tensor,
+        kind: Tensor,
+        box: Tensor,
+        attributes: Tensor,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        mm_token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Shapes as `lessons.collate` makes them. Without ``input_ids`` only the vision tower and the probes run.
+
+        Returns:
+            loss, a scalar; ``correct``, bool [supervised tokens], with text: whether each labelled token was predicted.
+        """
+        features = self.model.model.get_image_features(pixel_values, image_grid_thw)
+        loss = self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), kind, box, attributes)
+        if input_ids is None or labels is None:
+            return {"loss": loss}
+        hidden_BTD = self.model.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            mm_token_type_ids=mm_token_type_ids,
+            image_grid_thw=image_grid_thw,
+            mm_encoder_outputs={"image": features},
+        ).last_hidden_state
+        targets_BT = labels[:, 1:]
+        supervised = targets_BT != IGNORE
+        logits_NV = self.model.lm_head(hidden_BTD[:, :-1][supervised])
+        targets_N = targets_BT[supervised]
+        loss = loss + F.cross_entropy(logits_NV.float(), targets_N)
+        return {"loss": loss, "correct": logits_NV.argmax(-1) == targets_N}
+
+    def dense_loss(self, tokens_VD: Tensor, kind: Tensor, box: Tensor, attributes: Tensor) -> Tensor:
+        """Kind under every token; box and attributes under tokens that hold a lesion.
+
+        Args:
+            tokens_VD: visual tokens as the language model receives them, all images of the batch in a row.
+        """
+        tokens_VD = tokens_VD.float()
+        weight = torch.ones(self.kind_probe.out_features, device=tokens_VD.device)
+        weight[0] = BACKGROUND_WEIGHT
+        loss = F.cross_entropy(self.kind_probe(tokens_VD), kind, weight, ignore_index=IGNORE)
+        held = ~box[:, 0].isnan()
+        if held.any():
+            loss = loss + F.smooth_l1_loss(self.box_probe(tokens_VD[held]), box[held], beta=0.1)
+        logits = self.attribute_probe(tokens_VD).split(self.attribute_sizes, dim=-1)
+        for values, target in zip(logits, attributes.unbind(-1), strict=True):
+            if (target != IGNORE).any():
+                share = (target != IGNORE).sum() / (attributes != IGNORE).sum()
+                loss = loss + share * F.cross_entropy(values, target, ignore_index=IGNORE)
+        return loss

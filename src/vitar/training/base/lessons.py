@@ -1,0 +1,254 @@
+"""What the base model learns from: short questions about whole phantoms and about enlarged regions of them.
+
+One lesson is one conversation about two pictures, a whole phantom and a region of one, with several short questions
+on each, because an image costs a small model far more time than a question does. The interaction format, thoughts,
+tools and answer tags, never occurs: the base stands where Lingshu-7B stands in the paper, a model that sees and
+answers. Three kinds of question beside the benchmark's own give it the skills that a small model does not pick up by
+itself (docs/experiments.md): pointing ("Give the box of ..."), and matching a value to its option letter.
+
+Each lesson also carries dense targets, what lies under every visual token, for an auxiliary loss that
+teaches the vision tower to see within minutes; language supervision alone does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import ProcessorMixin
+
+from vitar.data.phantoms.dataset import FAMILIES, phantom
+from vitar.data.phantoms.questions import Question, questions_of
+from vitar.data.phantoms.scene import Family, Lesion, Phantom, seeded_rng
+from vitar.imaging.coordinates import THOUSANDTHS, View
+from vitar.imaging.geometry import Box, Frame
+from vitar.imaging.zoom import zoom
+from vitar.protocol.messages import Message, assistant_message, user_message
+from vitar.protocol.prompts import OPTION_LETTERS, direct_text, question_text
+from vitar.training.base.architecture import TOKEN_PX, ZOOM_PX
+from vitar.training.base.tokenizer import COORDINATE_STEP
+from vitar.training.masking import IGNORE, assistant_labels
+
+WHOLE_TURNS, REGION_TURNS = 6, 4
+"""Benchmark questions per picture of a lesson."""
+
+FINE_SHARE_WHOLE = 0.25
+"""Chance that a fine-attribute question is put to a whole image, where it is mostly a guess."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Class indices of the dense targets: lesion kinds of all families, and values of all attributes."""
+
+    kinds: tuple[str, ...]
+    attributes: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @classmethod
+    def of(cls, families: Sequence[Family]) -> Vocabulary:
+        kinds = tuple(f"{family.name}/{kind}" for family in families for kind in family.kinds)
+        attributes = tuple(
+            (f"{family.name}/{kind}/{name}", values)
+            for family in families
+            for kind in family.kinds
+            for name, values in family.attributes.get(kind, {}).items()
+        )
+        return cls(kinds, attributes)
+
+
+@dataclass(frozen=True)
+class TokenTargets:
+    """What lies under each visual token of one image, in raster order.
+
+    Args:
+        kind_T: 0 for background, else 1 + index of the lesion kind; `IGNORE` where a lesion only touches the token.
+        box_T4: centre x, y and width, height of the lesion relative to the token, in token sides; NaN on background.
+        attributes_TA: value index per attribute of the vocabulary; `IGNORE` where it does not apply or cannot be seen.
+    """
+
+    kind_T: Tensor
+    box_T4: Tensor
+    attributes_TA: Tensor
+
+
+def token_targets(
+    scene: Phantom, view: View, grid_hw: tuple[int, int], vocabulary: Vocabulary, *, fine: bool
+) -> TokenTargets:
+    """Dense targets of ``view``, a picture of ``scene`` that becomes ``grid_hw`` visual tokens.
+
+    Args:
+        fine: whether attributes are targets too (they can be seen on an enlarged region only).
+    """
+    rows, columns = grid_hw
+    grid = view.frame.grid(columns, rows)
+    kind = np.zeros((rows, columns), dtype=np.int64)
+    box = np.full((rows, columns, 4), np.nan, dtype=np.float32)
+    attributes = np.full((rows, columns, len(vocabulary.attributes)), IGNORE, dtype=np.int64)
+    row, column = np.mgrid[0:rows, 0:columns]
+    for lesion in scene.lesions:
+        b = lesion.box.to(grid)
+        overlap = np.clip(np.minimum(column + 1, b.x1) - np.maximum(column, b.x0), 0, None)
+        overlap = overlap * np.clip(np.minimum(row + 1, b.y1) - np.maximum(row, b.y0), 0, None)
+        touched = overlap > 0.02
+        held = overlap > 0.3 * min(1.0, b.area)
+        kind[touched & ~held & (kind == 0)] = IGNORE
+        kind[held] = 1 + vocabulary.kinds.index(f"{scene.family.name}/{lesion.spec.kind}")
+        cx, cy = b.center
+        box[held] = np.stack([cx - column, cy - row, *np.broadcast_arrays(b.width, b.height, column)[:2]], -1)[held]
+        if fine:
+            for index, (name, values) in enumerate(vocabulary.attributes):
+                family, lesion_kind, attribute = name.split("/")
+                if family == scene.family.name and lesion_kind == lesion.spec.kind:
+                    attributes[held, index] = values.index(lesion.spec.attributes[attribute])
+    flat = rows * columns
+    return TokenTargets(
+        torch.from_numpy(kind.reshape(flat)),
+        torch.from_numpy(box.reshape(flat, 4)),
+        torch.from_numpy(attributes.reshape(flat, -1)),
+    )
+
+
+def whole_view(scene: Phantom) -> View:
+    """The whole phantom, at native resolution."""
+    image = Image.fromarray(scene.image)
+    return View(image, Frame.original(*image.size))
+
+
+def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> View:
+    """An enlarged region around a lesion, cut with a box as imprecise as a model's: shifted and scaled by chance."""
+    b = lesion.box
+    size = np.array([b.width, b.height])
+    centre = np.array(b.center) + rng.normal(0, 0.15, 2) * size
+    half = np.maximum(size * np.exp(rng.normal(0, 0.2, 2)), 12) / 2
+    loose = Box(*(centre - half), *(centre + half), b.frame).clipped()
+    image = Image.fromarray(scene.image)
+    enlarged, crop = zoom(image, loose if loose.area > 0 else b, ZOOM_PX)
+    return View(enlarged, Frame.over(crop, *enlarged.size))
+
+
+Exchange = tuple[str, str]
+"""What the user asks, and the short answer."""
+
+
+def _direct(question: Question) -> Exchange:
+    """A benchmark question asked without tools."""
+    answer = OPTION_LETTERS[question.options.index(question.answer)] if question.options else question.answer
+    return direct_text(question.text, question.options or None, question.answer_type), answer
+
+
+def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
+    """Asks for the box of one lesion that can be named uniquely, or for the boxes of all lesions."""
+    lesions, noun = scene.lesions, scene.family.lesion_noun
+    places = [lesion.spec.location for lesion in lesions]
+    unique = [lesion for lesion in lesions if places.count(lesion.spec.location) == 1]
+    wire = {id(lesion): list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions}
+    if not unique or (len(lesions) > 1 and rng.random() < 0.5):
+        return f"Give the boxes of all {noun}s.", str([wire[id(lesion)] for lesion in sorted(lesions, key=left_to_right)])
+    lesion = unique[rng.integers(len(unique))]
+    place = f" in the {lesion.spec.location}" if len(lesions) > 1 or rng.random() < 0.3 else ""
+    return f"Give the box of the {noun}{place}.", str(wire[id(lesion)])
+
+
+def left_to_right(lesion: Lesion) -> tuple[float, float]:
+    """Sort key: the order in which several boxes are listed."""
+    return lesion.box.center
+
+
+def _matching(values: Sequence[str], rng: np.random.Generator) -> Exchange:
+    """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
+    index = int(rng.integers(len(values)))
+    letter, value = OPTION_LETTERS[index], values[index]
+    if rng.random() < 0.7:
+        return question_text(f"Which option is {value}?", values), letter
+    return question_text(f"What is option {letter}?", values), value
+
+
+def lesson(index: int, split: str) -> tuple[Phantom, list[View], list[Message]]:
+    """Lesson ``index`` of ``split``: the phantom, the pictures shown, and the conversation about them."""
+    rng = seeded_rng("lesson", split, index)
+    family = list(FAMILIES.values())[index % len(FAMILIES)]
+    scene = phantom(family.name, split, index // len(FAMILIES))
+    views = [whole_view(scene)]
+    asked = _shuffled(questions_of(scene, rng), rng)
+    asked = [q for q in asked if q.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE][:WHOLE_TURNS]
+    exchanges = [_direct(question) for question in asked]
+    exchanges += [_matching(question.options, rng) for question in asked if question.options and rng.random() < 0.5]
+    if scene.lesions:
+        exchanges.append(_pointing(scene, views[0], rng))
+    messages = _conversation(exchanges, views[0].image, rng)
+
+    if scene.lesions:
+        lesion = int(rng.integers(len(scene.lesions)))
+        asked = [q for _ in range(2) for q in questions_of(scene, rng) if q.lesions == (lesion,)]
+        asked = _shuffled([q for q in asked if q.kind in ("attribute", "type")], rng)[:REGION_TURNS]
+        if asked:
+            views.append(region_view(scene, scene.lesions[lesion], rng))
+            messages += _conversation([_direct(question) for question in asked], views[1].image, rng)
+    return scene, views, messages
+
+
+def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Question]:
+    return [questions[place] for place in rng.permutation(len(questions))]
+
+
+def _conversation(exchanges: list[Exchange], image: Image.Image, rng: np.random.Generator) -> list[Message]:
+    """The exchanges in random order, the picture with the first of them."""
+    messages: list[Message] = []
+    for count, place in enumerate(rng.permutation(len(exchanges))):
+        question, answer = exchanges[place]
+        messages += [user_message(question, None if count else image), assistant_message(answer)]
+    return messages
+
+
+class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """Lessons as model inputs, rendered when asked for.
+
+    Args:
+        text: False leaves the conversation out and keeps pictures and dense targets (the vision phase).
+    """
+
+    def __init__(self, processor: ProcessorMixin, split: str, count: int, *, start: int = 0, text: bool = True) -> None:
+        self.processor, self.split, self.count, self.start, self.text = processor, split, count, start, text
+        self.vocabulary = Vocabulary.of(tuple(FAMILIES.values()))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        scene, views, messages = lesson(self.start + index, self.split)
+        images = [view.image for view in views]
+        if self.text:
+            inputs = assistant_labels(self.processor, messages)
+        else:
+            inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))  # type: ignore[attr-defined]
+        targets = [
+            token_targets(scene, view, (int(thw[1]) // 2, int(thw[2]) // 2), self.vocabulary, fine=place > 0)
+            for place, (view, thw) in enumerate(zip(views, inputs["image_grid_thw"], strict=True))
+        ]
+        return {**inputs, "targets": targets}
+
+
+def collate(lessons: list[dict[str, Any]], pad_token_id: int) -> dict[str, Tensor]:
+    """Right-pads token rows; concatenates what is per patch or per visual token.
+
+    Returns:
+        input_ids, attention_mask, labels, mm_token_type_ids [B, T] (with text), pixel_values [patches, features],
+        image_grid_thw [images, 3], kind [V], box [V, 4], attributes [V, A] over all visual tokens V.
+    """
+    batch: dict[str, Tensor] = {}
+    pads = {"input_ids": pad_token_id, "attention_mask": 0, "labels": IGNORE, "mm_token_type_ids": 0}
+    for name, value in pads.items():
+        if name in lessons[0]:
+            rows = [one[name] for one in lessons]
+            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
+    for name in ("pixel_values", "image_grid_thw"):
+        batch[name] = torch.cat([one[name] for one in lessons])
+    targets = [target for one in lessons for target in one["targets"]]
+    batch["kind"] = torch.cat([t.kind_T for t in targets])
+    batch["box"] = torch.cat([t.box_T4 for t in targets])
+    batch["attributes"] = torch.cat([t.attributes_TA for t in targets])
+    return batch

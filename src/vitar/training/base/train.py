@@ -1,0 +1,147 @@
+"""Builds the base model in two phases: the vision tower learns to see, then the language model learns to tell.
+
+Both phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
+other training does. Lessons are rendered while training and every one is seen once.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import ProcessorMixin, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from vitar.backends.pretrained import embed_patches_by_matmul, load_model, load_processor
+from vitar.data.phantoms.dataset import FAMILIES
+from vitar.training.base.architecture import build_model, build_processor
+from vitar.training.base.corpus import corpus
+from vitar.training.base.learner import BaseLearner
+from vitar.training.base.lessons import LessonDataset, Vocabulary, collate
+from vitar.training.base.tokenizer import build_tokenizer
+from vitar.training.run_record import bf16_is_fast, write_run_record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Everything that decides the base model.
+
+    Args:
+        output_dir: checkpoints, logs, and the finished model under ``final``.
+        vocab_size: upper bound of the tokenizer.
+        vision_steps, vision_batch: first phase, dense targets alone.
+        language_steps, language_batch: second phase, conversations and dense targets.
+        learning_rate: peak for the language model, and for the vision tower in its own phase.
+        vision_rate: factor on the vision tower's rate in the second phase.
+        dense_weight: weight of the dense loss in the second phase.
+        save_steps: steps between checkpoints, and between validations.
+        workers: processes that render lessons.
+    """
+
+    output_dir: str
+    vocab_size: int = 1024
+    vision_steps: int = 600
+    vision_batch: int = 32
+    language_steps: int = 3000
+    language_batch: int = 32
+    learning_rate: float = 1e-3
+    vision_rate: float = 0.3
+    dense_weight: float = 0.5
+    save_steps: int = 250
+    workers: int = 2
+    seed: int = 0
+
+
+def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
+    """Trains the base model and returns the folder that holds it.
+
+    Args:
+        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+    """
+    output = Path(config.output_dir)
+    write_run_record(output, config)
+    start = output / "start"
+    if not (start / "model.safetensors").is_file():
+        set_seed(config.seed)
+        processor = build_processor(build_tokenizer(corpus(config.seed), config.vocab_size))
+        model = build_model(processor.tokenizer)  # type: ignore[attr-defined]
+        processor.save_pretrained(start)
+        model.save_pretrained(start)
+    processor = load_processor(str(start))
+    vision = _run_phase(config, "vision", start, processor, resume)
+    return _run_phase(config, "language", vision, processor, resume)
+
+
+def _run_phase(config: BaseConfig, phase: str, source: Path, processor: ProcessorMixin, resume: bool) -> Path:
+    """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
+    folder = Path(config.output_dir) / phase
+    final = folder / "final"
+    if (final / "probes.pt").is_file():
+        logger.info("phase %s is finished: %s", phase, final)
+        return final
+    text = phase == "language"
+    steps, batch = (
+        (config.language_steps, config.language_batch) if text else (config.vision_steps, config.vision_batch)
+    )
+    set_seed(config.seed)
+    learner = BaseLearner(
+        load_model(str(source)).train(), Vocabulary.of(tuple(FAMILIES.values())), config.dense_weight if text else 1.0
+    )
+    if (source / "probes.pt").is_file():
+        learner.load_state_dict(torch.load(source / "probes.pt"), strict=False)
+    embed_patches_by_matmul(learner)
+    start = config.vision_steps * config.vision_batch if text else 0  # no lesson is seen twice
+    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(learner, config.learning_rate, config.vision_rate if text else 1.0), betas=(0.9, 0.98)
+    )
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=steps + 1,
+        pct_start=0.08,
+    )
+    trainer = Trainer(
+        model=learner,
+        args=TrainingArguments(
+            output_dir=str(folder),
+            max_steps=steps,
+            per_device_train_batch_size=batch,
+            max_grad_norm=1.0,
+            logging_steps=25,
+            save_steps=config.save_steps,
+            save_total_limit=2,
+            report_to=["tensorboard"],
+            remove_unused_columns=False,
+            dataloader_num_workers=config.workers,
+            dataloader_persistent_workers=config.workers > 0,
+            bf16=bf16_is_fast(),
+            seed=config.seed,
+            label_names=["kind"],
+        ),
+        train_dataset=LessonDataset(processor, "train", steps * batch, start=start, text=text),
+        data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
+        optimizers=(optimizer, scheduler),
+    )
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None)
+    learner.model.save_pretrained(final)
+    processor.save_pretrained(final)
+    probes = {name: value for name, value in learner.state_dict().items() if not name.startswith("model.")}
+    torch.save(probes, final / "probes.pt")
+    return final
+
+
+def _parameter_groups(learner: BaseLearner, rate: float, vision_factor: float) -> list[dict[str, Any]]:
+    """Vision tower and the rest apart, each with and without weight decay (none for vectors)."""
+    groups = []
+    for is_vision, lr in ((True, rate * vision_factor), (False, rate)):
+        named = [(n, p) for n, p in learner.named_parameters() if n.startswith("model.model.visual.") == is_vision]
+        groups.append({"params": [p for _, p in named if p.ndim > 1], "lr": lr, "weight_decay": 0.02})
+        groups.append({"params": [p for _, p in named if p.ndim <= 1], "lr": lr, "weight_decay": 0.0})
+    return groups

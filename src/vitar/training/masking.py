@@ -1,0 +1,61 @@
+"""The one home of loss masks: tokens that a model wrote count, tokens that it was given do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import ProcessorMixin
+
+from vitar.protocol.messages import Message, images_in
+
+IGNORE = -100
+
+
+class PlaceholderMismatch(ValueError):
+    """A conversation's images and the placeholders in its tokens do not agree."""
+
+
+def assistant_labels(processor: ProcessorMixin, messages: Sequence[Message], **template: Any) -> dict[str, Tensor]:
+    """One conversation as tokens with labels on what the assistant wrote, each turn's end token included.
+
+    Args:
+        processor: an image-text processor whose chat template marks assistant turns with ``generation`` blocks.
+        messages: the whole conversation; images inside.
+        template: more arguments for the chat template, e.g. ``tools``.
+
+    Returns:
+        input_ids, attention_mask, mm_token_type_ids, labels [T] (labels are `IGNORE` outside assistant turns),
+        pixel_values [patches, features] and image_grid_thw [images, 3].
+
+    Raises:
+        PlaceholderMismatch: the tokens hold another number of image placeholders than the images need.
+    """
+    encoded = processor.apply_chat_template(  # type: ignore[attr-defined]
+        [list(messages)], tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **template
+    )
+    mask = torch.tensor(encoded["assistant_masks"][0])
+    inputs = {name: torch.tensor(encoded[name][0]) for name in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    inputs |= {name: torch.as_tensor(encoded[name]) for name in ("pixel_values", "image_grid_thw") if name in encoded}
+    inputs["labels"] = torch.where(mask == 1, inputs["input_ids"], IGNORE)
+    check_placeholders(inputs, len(images_in(messages)), processor)
+    return inputs
+
+
+def check_placeholders(inputs: dict[str, Tensor], image_count: int, processor: ProcessorMixin) -> None:
+    """Stops when a batch's placeholders and images disagree, which some trainers would pass over in silence.
+
+    Raises:
+        PlaceholderMismatch: see there.
+    """
+    grids = inputs.get("image_grid_thw", torch.zeros((0, 3), dtype=torch.long))
+    merge = processor.image_processor.merge_size**2  # type: ignore[attr-defined]
+    needed = int((grids.prod(-1) // merge).sum())
+    found = int((inputs["input_ids"] == processor.image_token_id).sum())  # type: ignore[attr-defined]
+    if len(grids) != image_count or needed != found:
+        raise PlaceholderMismatch(
+            f"the conversation holds {image_count} images, {len(grids)} were encoded; they need {needed} placeholder "
+            f"tokens and the text has {found}. Check that the chat template renders image parts in every role."
+        )
