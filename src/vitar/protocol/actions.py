@@ -197,7 +197,7 @@ def _bounded(value: float) -> float:
         try:
             return float(value)
         except OverflowError:  # more than about 308 digits
-            return math.copysign(math.inf, value)
+            return math.inf if value > 0 else -math.inf
     return value
 
 

@@ -141,7 +141,7 @@ def _add_lesions(
     candidates = np.stack([physics.ellipse_points(rng, 800, *REGIONS[spec.location]) for spec in plan], axis=1)
     centers = physics.first_clear(candidates, radii * 1.08 + OEDEMA_PX, GAP_PX)
     masks = []
-    for spec, radius, (cx, cy) in zip(plan, radii, centers, strict=True):
+    for spec, radius, (cx, cy) in zip(plan, radii.tolist(), centers.tolist(), strict=True):
         rows, columns = physics.window(cx, cy, radius * 1.1 + OEDEMA_PX + 6)
         x, y = physics.local_grid(rows, columns)
         body, _ = physics.blob(x, y, cx, cy, radius, spec.attributes["margin"], rng)

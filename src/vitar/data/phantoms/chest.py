@@ -26,6 +26,9 @@ GAP_PX = 12.0
 CONTRAST = {"solid nodule": 0.45, "cavitary nodule": 0.45, "ground-glass nodule": 0.33}
 """Peak attenuation of a nodule above the lung (mu t)."""
 
+SPICULE_CONTRAST = 0.27
+"""Peak attenuation of a spicule (mu t), whatever the kind of nodule."""
+
 REGIONS = {"right lung": (142.0, 232.0, 34.0, 108.0, 0.10), "left lung": (374.0, 218.0, 30.0, 98.0, -0.12)}
 """Where centers of nodules may lie: ellipse (center x, center y, half width, half height, angle)."""
 
@@ -164,7 +167,7 @@ def _add_nodules(
     candidates = np.stack([physics.ellipse_points(rng, 800, *REGIONS[spec.location]) for spec in plan], axis=1)
     centers = physics.first_clear(candidates, radii + physics.SPICULE_REACH_PX, GAP_PX)
     masks = []
-    for spec, radius, (cx, cy) in zip(plan, radii, centers, strict=True):
+    for spec, radius, (cx, cy) in zip(plan, radii.tolist(), centers.tolist(), strict=True):
         rows, columns = physics.window(cx, cy, radius * 1.1 + physics.SPICULE_REACH_PX + 4)
         x, y = physics.local_grid(rows, columns)
         body, spicules = physics.blob(x, y, cx, cy, radius, spec.attributes["margin"], rng)
@@ -173,7 +176,7 @@ def _add_nodules(
         # A hazy rim of any strength, as from the vessels around a nodule, comes with every margin.
         haze = physics.soft_step(body + 4, 8) * np.float32(rng.uniform(0.12, 0.28))
         profile = np.maximum(_profile(spec, body, from_center, radius, rng), haze)
-        profile += np.float32(0.6) * physics.less_halved(spicules, 0.5)
+        profile += np.float32(SPICULE_CONTRAST / contrast) * physics.less_halved(spicules, 0.5)
         exposure[rows, columns] += np.float32(contrast) * profile
         mask = np.zeros(exposure.shape, bool)
         mask[rows, columns] = (body > 0) | (spicules > 0.2)

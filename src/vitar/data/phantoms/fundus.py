@@ -55,7 +55,7 @@ class _Look(NamedTuple):
     size: float
 
 
-_LOOKS = {False: _Look(0.02, 1.0, 1.0), True: _Look(0.03, 0.85, 0.86)}
+_LOOKS = {False: _Look(0.025, 1.0, 1.0), True: _Look(0.036, 0.85, 0.86)}
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,10 @@ def _evened(pattern: np.ndarray, body: np.ndarray, mean: float, rng: np.random.G
     """
     inside = body > 0
     ground = physics.soft_step(body, 1.2)
-    level = np.float32(0.35) * ground + np.float32(0.65 / max(float(pattern[inside].mean()), 1e-3)) * pattern
+    share, unevenness = rng.uniform(0.48, 0.65), rng.uniform(0.25, 0.45)
+    level = np.float32(1 - share) * ground + np.float32(share / max(float(pattern[inside].mean()), 1e-3)) * pattern
     level *= np.float32(mean / float(level[inside].mean()))
-    return np.maximum(level + np.float32(0.3 * mean) * ground * physics.mottle(rng, body.shape), 0)
+    return np.maximum(level + np.float32(unevenness * mean) * ground * physics.mottle(rng, body.shape), 0)
 
 
 def _blood(

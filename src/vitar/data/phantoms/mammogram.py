@@ -41,7 +41,7 @@ _LOBE_PX = 6.5  # outline per microlobule
 _NOTCH_PX = 3.0
 _STRAND_SPACING_PX = 4.6
 _CALCIFICATION_SPACING_PX = 5.4
-_AREA_PX = {"round": 8.3, "fine linear": 5.9, "rim": 11.0}
+_AREA_PX = {"round": 8.3, "fine linear": 5.3, "rim": 11.0}
 """Native pixels that one calcification of each morphology covers."""
 _PLACING_SIDE = 64  # cells per side of the coarse grid on which places are chosen
 _CENTER_MARGIN_PX = 6.0  # lesions keep off the lines between quadrants, where a reader might disagree
@@ -55,7 +55,7 @@ class _Look(NamedTuple):
     size: float
 
 
-_LOOKS = {False: _Look(0.027, 1.0, 1.0), True: _Look(0.038, 0.85, 0.86)}
+_LOOKS = {False: _Look(0.033, 1.0, 1.0), True: _Look(0.045, 0.85, 0.86)}
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _marks(where: tuple[slice, slice], points: np.ndarray, morphology: str, rng:
     def paint(draw: ImageDraw.ImageDraw) -> None:
         for (px, py), turn, fill in zip(centers.tolist(), turns.tolist(), fills.tolist(), strict=True):
             if morphology == "fine linear":
-                dx, dy = 9 * np.cos(turn), 9 * np.sin(turn)
+                dx, dy = 8 * np.cos(turn), 8 * np.sin(turn)
                 draw.line((px - dx, py - dy, px + dx, py + dy), fill=fill, width=5)
             elif morphology == "rim":
                 draw.ellipse((px - 8, py - 8, px + 8, py + 8), outline=fill, width=4)
@@ -289,11 +289,11 @@ def _cluster(
     marks = _marks(where, points, attributes["morphology"], rng)
     x, y = physics.local_grid(*where)
     # Dust too fine to resolve lies between the calcifications.
-    dust = np.float32(0.02) + np.float32(0.025) * physics.mottle(rng, marks.shape)
+    dust = np.float32(0.03) + np.float32(rng.uniform(0.02, 0.045)) * physics.mottle(rng, marks.shape)
     haze = dust * physics.soft_ellipse(x, y, cx, cy, radius, radius, rim=4.0)
     rows, columns = where
     extent = physics.hull_mask(marks.shape, points - (columns.start, rows.start), 3.0)
-    return np.float32(0.33 * rng.uniform(0.9, 1.1)) * marks + haze, extent
+    return np.float32(rng.uniform(0.23, 0.3)) * marks + haze, extent
 
 
 def _render(

@@ -58,11 +58,9 @@ def _fits(query: Query, design: Design, subject: tuple[int, ...]) -> bool:
         return False
     if query.kind == "comparison":
         first = query.values[0]
-        return (
-            first == design.named
-            if design.answer_type == "yes_no"
-            else (first == query.truth) is (design.named == FIRST)
-        )
+        if design.answer_type == "yes_no":
+            return first == design.named
+        return (first == query.truth) == (design.named == FIRST)
     if query.kind in ("presence", "count"):
         return query.noun == design.noun or not design.noun
     return query.attribute == design.attribute
@@ -106,7 +104,8 @@ def _scene(family: Family, design: Design, rng: np.random.Generator) -> tuple[tu
             crowd.add(named, location=wanted, scale=pair[design.answer != "no"])
             crowd.add(named, scale=pair[design.answer == "no"], apart=True)
             crowd.add(others if extra else [])
-    about = {"presence": 4, "count": 4, "comparison": 2}.get(design.kind, 1)
+    # Presence and count are about every lesion that the noun fits, the rest about the one or two added first.
+    about = {"presence": len(crowd.lesions), "count": len(crowd.lesions), "comparison": 2}.get(design.kind, 1)
     subject = [index for index in matching(family, crowd.lesions, noun) if index < about]
     order = [int(index) for index in rng.permutation(len(crowd.lesions))]  # the order of drawing says nothing
     return tuple(crowd.lesions[index] for index in order), tuple(sorted(order.index(index) for index in subject))
@@ -154,7 +153,7 @@ class _Crowd:
         room = 1 if apart else MAX_PER_LOCATION
         taken = Counter(spec.location for spec in self.lesions)
         free = [place for place in family.locations if taken[place] < room]
-        kind = kinds[rng.integers(len(kinds))]
+        kind = kinds[int(rng.integers(len(kinds)))]
         drawn = {name: values[rng.integers(len(values))] for name, values in family.attributes.get(kind, {}).items()}
         self.lesions.append(
             LesionSpec(
