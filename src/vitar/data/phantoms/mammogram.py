@@ -37,8 +37,8 @@ MORPHOLOGIES = ("round", "fine linear", "rim")
 
 _USUAL_RADIUS_PX = 25.0
 _GAP_PX = 14.0
-_LOBE_PX = 6.5  # outline per microlobule
-_NOTCH_PX = 3.0
+_LOBE_PX = 7.0  # outline per microlobule
+_NOTCH_PX = 3.5
 _STRAND_SPACING_PX = 4.6
 _CALCIFICATION_SPACING_PX = 5.4
 _AREA_PX = {"round": 8.3, "fine linear": 5.3, "rim": 11.0}
@@ -55,7 +55,7 @@ class _Look(NamedTuple):
     size: float
 
 
-_LOOKS = {False: _Look(0.033, 1.0, 1.0), True: _Look(0.045, 0.85, 0.86)}
+_LOOKS = {False: _Look(0.03, 1.0, 1.0), True: _Look(0.042, 0.85, 0.86)}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,9 @@ def _anatomy(rng: np.random.Generator, breast: _Breast) -> np.ndarray:
     image = physics.upsample2(tissue)
     image += np.minimum(np.float32(0.08) * _strands(rng, breast), np.float32(0.3) * image)  # none outside the breast
     rows, columns = physics.window(breast.depth, breast.nipple_y, 20)
-    nipple = physics.soft_ellipse(*physics.local_grid(rows, columns), breast.depth, breast.nipple_y, 12, 14)
+    nipple = physics.soft_ellipse(
+        *physics.local_grid(rows, columns), breast.depth - 5, breast.nipple_y, 13, 15, rim=3.0
+    )
     image[rows, columns] = np.maximum(image[rows, columns], np.float32(0.36) * nipple)
     return image
 
@@ -271,8 +273,8 @@ def _mass(
         solid = np.maximum(solid, np.float32(0.8) * _strand_fan(where, cx, cy, radius, rng))
     # Dense, uneven parenchyma of any strength around a mass keeps the smoothed rim from naming the margin.
     rim = physics.soft_step(body + 4, 8.0) * np.float32(rng.uniform(0.1, 0.3))
-    signal = np.maximum(solid, rim) + np.float32(0.45) * rim * physics.mottle(rng, solid.shape)
-    contrast = np.float32(0.14 * rng.uniform(0.9, 1.15))
+    signal = np.maximum(solid, rim) + np.float32(0.4) * rim * physics.mottle(rng, solid.shape)
+    contrast = np.float32(0.15 * rng.uniform(0.9, 1.15))
     return contrast * signal, body > (-2.0 if spiculated else 0.0)
 
 
@@ -293,7 +295,7 @@ def _cluster(
     haze = dust * physics.soft_ellipse(x, y, cx, cy, radius, radius, rim=4.0)
     rows, columns = where
     extent = physics.hull_mask(marks.shape, points - (columns.start, rows.start), 3.0)
-    return np.float32(rng.uniform(0.23, 0.3)) * marks + haze, extent
+    return np.float32(rng.uniform(0.25, 0.31)) * marks + haze, extent
 
 
 def _render(

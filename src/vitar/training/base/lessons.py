@@ -34,8 +34,14 @@ from vitar.training.base.architecture import TOKEN_PX, ZOOM_PX
 from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import IGNORE, assistant_labels
 
-WHOLE_TURNS, REGION_TURNS = 6, 4
-"""Benchmark questions per picture of a lesson."""
+WHOLE_WORDS, REGION_WORDS = 130, 60
+"""Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
+
+LINE_SHARE = 0.4
+"""Chance that a question is closed by the line for its answer type, as direct prompts are."""
+
+MATCHING_SHARE = 0.3
+"""Chance that a choice is followed by a matching question on the same options."""
 
 FINE_SHARE_WHOLE = 0.25
 """Chance that a fine-attribute question is put to a whole image, where it is mostly a guess."""
@@ -134,10 +140,12 @@ Exchange = tuple[str, str]
 """What the user asks, and the short answer."""
 
 
-def _direct(question: Question) -> Exchange:
-    """A benchmark question asked without tools."""
+def _direct(question: Question, rng: np.random.Generator) -> Exchange:
+    """A benchmark question asked without tools, with or without the line for its answer type."""
     answer = OPTION_LETTERS[question.options.index(question.answer)] if question.options else question.answer
-    return direct_text(question.text, question.options or None, question.answer_type), answer
+    if rng.random() < LINE_SHARE:
+        return direct_text(question.text, question.options, question.answer_type), answer
+    return question_text(question.text, question.options), answer
 
 
 def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
@@ -173,21 +181,22 @@ def lesson(index: int, split: str) -> tuple[Phantom, list[View], list[Message]]:
     family = list(FAMILIES.values())[index % len(FAMILIES)]
     scene = phantom(family.name, split, index // len(FAMILIES))
     views = [whole_view(scene)]
-    asked = _shuffled(questions_of(scene, rng), rng)
-    asked = [q for q in asked if q.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE][:WHOLE_TURNS]
-    exchanges = [_direct(question) for question in asked]
-    exchanges += [_matching(question.options, rng) for question in asked if question.options and rng.random() < 0.5]
-    if scene.lesions:
-        exchanges.append(_pointing(scene, views[0], rng))
-    messages = _conversation(exchanges, views[0].image, rng)
+    exchanges = [_pointing(scene, views[0], rng)] if scene.lesions else []
+    for question in _shuffled(questions_of(scene, rng), rng):
+        if question.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE:
+            exchanges.append(_direct(question, rng))
+        if question.options and rng.random() < MATCHING_SHARE:
+            exchanges.append(_matching(question.options, rng))
+    messages = _conversation(exchanges, views[0].image, WHOLE_WORDS, rng)
 
     if scene.lesions:
         lesion = int(rng.integers(len(scene.lesions)))
-        asked = [q for _ in range(2) for q in questions_of(scene, rng) if q.lesions == (lesion,)]
-        asked = _shuffled([q for q in asked if q.kind in ("attribute", "type")], rng)[:REGION_TURNS]
+        asked = [q for _ in range(3) for q in questions_of(scene, rng) if q.lesions == (lesion,)]
+        asked = _shuffled([q for q in asked if q.kind in ("attribute", "type")], rng)
         if asked:
             views.append(region_view(scene, scene.lesions[lesion], rng))
-            messages += _conversation([_direct(question) for question in asked], views[1].image, rng)
+            exchanges = [_direct(question, rng) for question in asked]
+            messages += _conversation(exchanges, views[1].image, REGION_WORDS, rng)
     return scene, views, messages
 
 
@@ -195,10 +204,15 @@ def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Quest
     return [questions[place] for place in rng.permutation(len(questions))]
 
 
-def _conversation(exchanges: list[Exchange], image: Image.Image, rng: np.random.Generator) -> list[Message]:
-    """The exchanges in random order, the picture with the first of them."""
+def _conversation(
+    exchanges: list[Exchange], image: Image.Image, words: int, rng: np.random.Generator
+) -> list[Message]:
+    """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first."""
+    kept = 1
+    while kept < len(exchanges) and sum(len(" ".join(e).split()) for e in exchanges[: kept + 1]) <= words:
+        kept += 1
     messages: list[Message] = []
-    for count, place in enumerate(rng.permutation(len(exchanges))):
+    for count, place in enumerate(rng.permutation(kept)):
         question, answer = exchanges[place]
         messages += [user_message(question, None if count else image), assistant_message(answer)]
     return messages
