@@ -11,11 +11,11 @@ from torch import Tensor
 from transformers import PreTrainedModel, ProcessorMixin
 
 from vitar.backends.base import Completion, Finish
+from vitar.backends.placeholders import check_placeholders
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import Profile, profile_of
 from vitar.protocol.actions import tool_schemas
 from vitar.protocol.messages import Message, images_in
-from vitar.training.masking import check_placeholders
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LocalBackend:
         processor: ProcessorMixin,
         *,
         name: str,
-        sampling: Sampling = Sampling(),  # noqa: B008  (frozen)
+        sampling: Sampling = Sampling(),
         batch_size: int = 16,
     ) -> None:
         self.model, self.processor, self.name = model, processor, name
@@ -67,7 +67,7 @@ class LocalBackend:
         model: str,
         *,
         device: str | None = None,
-        sampling: Sampling = Sampling(),  # noqa: B008  (frozen)
+        sampling: Sampling = Sampling(),
         batch_size: int = 16,
     ) -> LocalBackend:
         """Loads a Hub id, a path or an embedded model onto ``device`` (a GPU if there is one)."""

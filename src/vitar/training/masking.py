@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 from transformers import ProcessorMixin
 
+from vitar.backends.placeholders import check_placeholders
 from vitar.protocol.messages import Message, images_in
 
 IGNORE = -100
-
-
-class PlaceholderMismatch(ValueError):
-    """A conversation's images and the placeholders in its tokens do not agree."""
 
 
 def assistant_labels(processor: ProcessorMixin, messages: Sequence[Message], **template: Any) -> dict[str, Tensor]:
@@ -42,20 +39,3 @@ def assistant_labels(processor: ProcessorMixin, messages: Sequence[Message], **t
     inputs["labels"] = torch.where(mask == 1, inputs["input_ids"], IGNORE)
     check_placeholders(inputs, len(images_in(messages)), processor)
     return inputs
-
-
-def check_placeholders(inputs: dict[str, Tensor], image_count: int, processor: ProcessorMixin) -> None:
-    """Stops when a batch's placeholders and images disagree, which some trainers would pass over in silence.
-
-    Raises:
-        PlaceholderMismatch: see there.
-    """
-    grids = inputs.get("image_grid_thw", torch.zeros((0, 3), dtype=torch.long))
-    merge = processor.image_processor.merge_size**2  # type: ignore[attr-defined]
-    needed = int((grids.prod(-1) // merge).sum())
-    found = int((inputs["input_ids"] == processor.image_token_id).sum())  # type: ignore[attr-defined]
-    if len(grids) != image_count or needed != found:
-        raise PlaceholderMismatch(
-            f"the conversation holds {image_count} images, {len(grids)} were encoded; they need {needed} placeholder "
-            f"tokens and the text has {found}. Check that the chat template renders image parts in every role."
-        )

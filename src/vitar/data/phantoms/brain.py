@@ -180,9 +180,9 @@ def _blood(spec: LesionSpec, dx: np.ndarray, dy: np.ndarray, rng: np.random.Gene
 
 def _core(spec: LesionSpec, from_center: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
     """Deviation of a mass from its mean attenuation, in HU: float32 [h, w], gone in the halved image."""
-    contrast_hu = {"solid": 0.0, "necrotic": -40.0, "calcified": 40.0}[spec.attributes["core"]]
-    specks = physics.specks((from_center.shape[0], from_center.shape[1]), 0.5, rng)
-    core = physics.soft_step(0.62 * radius - from_center, 2)
+    contrast_hu = {"solid": 0.0, "necrotic": -42.0, "calcified": 42.0}[spec.attributes["core"]]
+    specks = physics.specks((from_center.shape[0], from_center.shape[1]), 0.55, rng)
+    core = physics.soft_step(0.76 * radius - from_center, 2)
     return np.float32(contrast_hu) * physics.less_halved(core * specks)
 
 

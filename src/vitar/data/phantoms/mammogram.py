@@ -37,8 +37,8 @@ MORPHOLOGIES = ("round", "fine linear", "rim")
 
 _USUAL_RADIUS_PX = 25.0
 _GAP_PX = 14.0
-_LOBE_PX = 7.0  # outline per microlobule
-_NOTCH_PX = 3.5
+_LOBE_PX = 6.2  # outline per microlobule
+_NOTCH_PX = 3.0
 _STRAND_SPACING_PX = 4.6
 _CALCIFICATION_SPACING_PX = 5.4
 _AREA_PX = {"round": 8.3, "fine linear": 5.3, "rim": 11.0}
@@ -55,7 +55,7 @@ class _Look(NamedTuple):
     size: float
 
 
-_LOOKS = {False: _Look(0.03, 1.0, 1.0), True: _Look(0.042, 0.85, 0.86)}
+_LOOKS = {False: _Look(0.028, 1.0, 1.0), True: _Look(0.04, 0.85, 0.86)}
 
 
 @dataclass(frozen=True)
@@ -273,8 +273,8 @@ def _mass(
         solid = np.maximum(solid, np.float32(0.8) * _strand_fan(where, cx, cy, radius, rng))
     # Dense, uneven parenchyma of any strength around a mass keeps the smoothed rim from naming the margin.
     rim = physics.soft_step(body + 4, 8.0) * np.float32(rng.uniform(0.1, 0.3))
-    signal = np.maximum(solid, rim) + np.float32(0.4) * rim * physics.mottle(rng, solid.shape)
-    contrast = np.float32(0.15 * rng.uniform(0.9, 1.15))
+    signal = np.maximum(solid, rim) + np.float32(0.45) * rim * physics.mottle(rng, solid.shape)
+    contrast = np.float32(0.14 * rng.uniform(0.9, 1.15))
     return contrast * signal, body > (-2.0 if spiculated else 0.0)
 
 

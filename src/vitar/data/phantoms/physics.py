@@ -336,7 +336,7 @@ def clear_centers(
     clearance_nhw: list[np.ndarray],
     reach_n: np.ndarray,
     gap: float,
-    layouts: int = 400,
+    layouts: int = 2000,
 ) -> np.ndarray:
     """Random centers that keep lesions inside their locations and apart: float [N, 2] as (x, y).
 

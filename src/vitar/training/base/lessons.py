@@ -30,7 +30,7 @@ from vitar.imaging.geometry import Box, Frame
 from vitar.imaging.zoom import zoom
 from vitar.protocol.messages import Message, assistant_message, user_message
 from vitar.protocol.prompts import OPTION_LETTERS, direct_text, question_text
-from vitar.training.base.architecture import TOKEN_PX, ZOOM_PX
+from vitar.training.base.architecture import ZOOM_PX
 from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import IGNORE, assistant_labels
 
@@ -155,7 +155,9 @@ def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
     unique = [lesion for lesion in lesions if places.count(lesion.spec.location) == 1]
     wire = {id(lesion): list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions}
     if not unique or (len(lesions) > 1 and rng.random() < 0.5):
-        return f"Give the boxes of all {noun}s.", str([wire[id(lesion)] for lesion in sorted(lesions, key=left_to_right)])
+        return f"Give the boxes of all {noun}s.", str(
+            [wire[id(lesion)] for lesion in sorted(lesions, key=left_to_right)]
+        )
     lesion = unique[rng.integers(len(unique))]
     place = f" in the {lesion.spec.location}" if len(lesions) > 1 or rng.random() < 0.3 else ""
     return f"Give the box of the {noun}{place}.", str(wire[id(lesion)])
@@ -204,9 +206,7 @@ def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Quest
     return [questions[place] for place in rng.permutation(len(questions))]
 
 
-def _conversation(
-    exchanges: list[Exchange], image: Image.Image, words: int, rng: np.random.Generator
-) -> list[Message]:
+def _conversation(exchanges: list[Exchange], image: Image.Image, words: int, rng: np.random.Generator) -> list[Message]:
     """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first."""
     kept = 1
     while kept < len(exchanges) and sum(len(" ".join(e).split()) for e in exchanges[: kept + 1]) <= words:
