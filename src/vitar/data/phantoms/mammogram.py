@@ -36,7 +36,7 @@ MARGINS = ("circumscribed", "microlobulated", "spiculated")
 MORPHOLOGIES = ("round", "fine linear", "rim")
 
 _USUAL_RADIUS_PX = 25.0
-_GAP_PX = 14.0
+_GAP_PX = 13.0
 _LOBE_PX = 6.2  # outline per microlobule
 _NOTCH_PX = 3.0
 _STRAND_SPACING_PX = 4.6
@@ -80,7 +80,7 @@ class _Breast:
             depth=rng.uniform(440, 490),
             half_height=rng.uniform(252, 275),
             nipple_y=rng.uniform(250, 262),
-            pectoral=(rng.uniform(60, 105), rng.uniform(150, 260)),
+            pectoral=(rng.uniform(55, 95), rng.uniform(140, 220)),
         )
 
     def skin_x(self, y: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ class _Breast:
         level = min(middle) - y if "upper" in location else y - max(middle)
         inside = np.minimum(side, level) - _CENTER_MARGIN_PX
         inside = np.minimum(inside, np.minimum(np.minimum(x, y), SIDE_PX - y) - 4)
-        return np.minimum(inside, np.minimum(self.skin_distance(x, y) - 14, -self.pectoral_distance(x, y) - 6))
+        return np.minimum(inside, np.minimum(self.skin_distance(x, y) - 10, -self.pectoral_distance(x, y) - 6))
 
 
 def _strands(rng: np.random.Generator, breast: _Breast) -> np.ndarray:
@@ -263,7 +263,7 @@ def _mass(
     """A mass in its window: what it adds to the display, float32 [h, w], and its extent, bool [h, w]."""
     spiculated = attributes["margin"] == "spiculated"
     x, y = physics.local_grid(*where)
-    body, _ = physics.blob(x, y, cx, cy, radius - 1 if spiculated else radius, "smooth", rng)
+    body, _ = physics.blob(x, y, cx, cy, radius - 0.5 if spiculated else radius, "smooth", rng)
     if attributes["margin"] == "microlobulated":
         lobes = round(2 * np.pi * radius / _LOBE_PX)
         arc = np.abs(np.sin(np.arctan2(y - np.float32(cy), x - np.float32(cx)) * np.float32(lobes / 2)))
@@ -275,7 +275,7 @@ def _mass(
     rim = physics.soft_step(body + 4, 8.0) * np.float32(rng.uniform(0.1, 0.3))
     signal = np.maximum(solid, rim) + np.float32(0.45) * rim * physics.mottle(rng, solid.shape)
     contrast = np.float32(0.14 * rng.uniform(0.9, 1.15))
-    return contrast * signal, body > (-2.0 if spiculated else 0.0)
+    return contrast * signal, body > (-1.0 if spiculated else 0.0)
 
 
 def _cluster(
@@ -291,11 +291,11 @@ def _cluster(
     marks = _marks(where, points, attributes["morphology"], rng)
     x, y = physics.local_grid(*where)
     # Dust too fine to resolve lies between the calcifications.
-    dust = np.float32(0.03) + np.float32(rng.uniform(0.02, 0.045)) * physics.mottle(rng, marks.shape)
+    dust = np.float32(0.03) + np.float32(rng.uniform(0.018, 0.035)) * physics.mottle(rng, marks.shape)
     haze = dust * physics.soft_ellipse(x, y, cx, cy, radius, radius, rim=4.0)
     rows, columns = where
     extent = physics.hull_mask(marks.shape, points - (columns.start, rows.start), 3.0)
-    return np.float32(rng.uniform(0.25, 0.31)) * marks + haze, extent
+    return np.float32(rng.uniform(0.27, 0.33)) * marks + haze, extent
 
 
 def _render(
