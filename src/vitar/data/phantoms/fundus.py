@@ -37,7 +37,7 @@ SHAPES = ("dot", "blot", "flame")
 ARRANGEMENTS = ("scattered", "circinate", "plaque")
 
 _FIELD_RADIUS_PX = 245.0
-_USUAL_RADIUS_PX = {"microaneurysm": 23.0, "exudate": 24.0, "haemorrhage": 24.0}
+_USUAL_RADIUS_PX = {"microaneurysm cluster": 23.0, "exudate": 24.0, "haemorrhage": 24.0}
 _GAP_PX = 14.0
 _PLACING_SIDE = 64  # cells per side of the coarse grid on which places are chosen
 _CENTER_MARGIN_PX = 6.0  # lesions keep off the lines between quadrants, where a reader might disagree
@@ -357,7 +357,7 @@ FAMILY = Family(
     anatomy="retina",
     location_noun="quadrant",
     locations=LOCATIONS,
-    kinds=("microaneurysm", "exudate", "haemorrhage"),
-    attributes={"microaneurysm": {}, "exudate": {"arrangement": ARRANGEMENTS}, "haemorrhage": {"shape": SHAPES}},
+    kinds=("microaneurysm cluster", "exudate", "haemorrhage"),
+    attributes={"microaneurysm cluster": {}, "exudate": {"arrangement": ARRANGEMENTS}, "haemorrhage": {"shape": SHAPES}},
     render=_render,
 )

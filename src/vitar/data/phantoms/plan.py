@@ -24,7 +24,7 @@ MAX_PER_LOCATION = 2
 SCALES = (0.8, 1.25)
 """Range of a lesion's scale, log-uniform, where sizes are not compared."""
 
-SMALLER_SCALES, SIZE_RATIOS = (0.75, 0.95), (1.5, 1.8)
+SMALLER_SCALES, SIZE_RATIOS = (0.75, 0.9), (1.5, 1.55)
 """Scale of the smaller of two compared lesions, and how much larger the other is."""
 
 

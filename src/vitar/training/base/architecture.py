@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PIL import Image
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessorPil,
@@ -32,6 +33,7 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> ImageOnlyQwen3VLProce
         temporal_patch_size=2,
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.5, 0.5, 0.5],
+        resample=Image.Resampling.BOX,  # the mean of 2 x 2 pixels at the first look at a phantom
     )
     tokenizer.chat_template = TINY_TEMPLATE
     return ImageOnlyQwen3VLProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=TINY_TEMPLATE)
