@@ -6,6 +6,8 @@ thrown away after training; the model that ships is the transformers model alone
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +37,11 @@ class BaseLearner(nn.Module):
         self.kind_probe = nn.Linear(width, 1 + len(vocabulary.kinds))
         self.box_probe = nn.Linear(width, 4)
         self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """All weights once: the output layer shares the input embedding's, and safetensors refuses shared storage."""
+        weights = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in weights.items() if not name.endswith("lm_head.weight")}
 
     def forward(
         self,

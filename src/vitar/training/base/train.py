@@ -7,6 +7,7 @@ other training does. Lessons are rendered while training and every one is seen o
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ class BaseConfig:
         learning_rate: peak for the language model, and for the vision tower in its own phase.
         vision_rate: factor on the vision tower's rate in the second phase.
         dense_weight: weight of the dense loss in the second phase.
+        micro_batch: lessons per forward pass in the second phase; small ones stay in the cache of a CPU.
         save_steps: steps between checkpoints, and between validations.
         workers: processes that render lessons.
     """
@@ -53,8 +55,9 @@ class BaseConfig:
     learning_rate: float = 1e-3
     vision_rate: float = 0.3
     dense_weight: float = 0.5
+    micro_batch: int = 8
     save_steps: int = 250
-    workers: int = 2
+    workers: int = 1
     seed: int = 0
 
 
@@ -89,7 +92,10 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
     steps, batch = (
         (config.language_steps, config.language_batch) if text else (config.vision_steps, config.vision_batch)
     )
+    micro = config.micro_batch if text else batch
     set_seed(config.seed)
+    if not torch.cuda.is_available() and config.workers:  # the lessons' workers need the other cores
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
     learner = BaseLearner(
         load_model(str(source)).train(), Vocabulary.of(tuple(FAMILIES.values())), config.dense_weight if text else 1.0
     )
@@ -112,7 +118,9 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
         args=TrainingArguments(
             output_dir=str(folder),
             max_steps=steps,
-            per_device_train_batch_size=batch,
+            per_device_train_batch_size=min(micro, batch),
+            gradient_accumulation_steps=max(1, batch // micro),
+            average_tokens_across_devices=False,
             max_grad_norm=1.0,
             logging_steps=25,
             save_steps=config.save_steps,
@@ -120,6 +128,7 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
             report_to=["tensorboard"],
             remove_unused_columns=False,
             dataloader_num_workers=config.workers,
+            dataloader_pin_memory=torch.cuda.is_available(),
             dataloader_persistent_workers=config.workers > 0,
             bf16=bf16_is_fast(),
             seed=config.seed,
