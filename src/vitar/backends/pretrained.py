@@ -8,12 +8,20 @@ time, although its stride equals its kernel, so that one matrix product with the
 
 from __future__ import annotations
 
+import functools
+import http.client
 import json
+import pickle
+import ssl
 import types
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants as hub
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -30,6 +38,23 @@ from transformers import (
 
 EMBEDDED_MODELS = ("tiny", "tiny-base")
 """Names of the models that ship in the package: after both training stages, and before them."""
+
+HUB_PATIENCE_S = 5.0
+"""How long the Hub may take to answer at all before a model is looked for in the local cache alone."""
+
+# What transformers raises for folders that hold something else than a whole model: missing files and unknown families
+# (OSError, ValueError, ImportError), JSON of another shape (LookupError, TypeError), weights that are damaged
+# (SafetensorError, UnpicklingError) or do not fit the configuration (RuntimeError).
+_LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    ImportError,
+    LookupError,
+    TypeError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+)
 
 
 class ModelError(ValueError):
@@ -89,6 +114,31 @@ def resolve(model: str) -> str:
     return model
 
 
+@functools.cache
+def hub_answers() -> bool:
+    """Whether the Hub can be reached, asked once per process.
+
+    Without a network huggingface_hub retries every file of a model for half a minute. Whoever knows before that there
+    is none can look into the local cache at once, which ``HF_HUB_OFFLINE`` asks for too.
+    """
+    if hub.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urllib.request.urlopen(urllib.request.Request(hub.ENDPOINT, method="HEAD"), timeout=HUB_PATIENCE_S):
+            return True
+    except (urllib.error.HTTPError, http.client.HTTPException):  # an answer, if not a friendly one
+        return True
+    except urllib.error.URLError as error:  # huggingface_hub may know certificates that Python does not
+        return isinstance(error.reason, ssl.SSLError)
+    except OSError:
+        return False
+
+
+def _is_local(source: str) -> bool:
+    """Whether nothing may be asked of the Hub for ``source``."""
+    return Path(source).is_dir() or not hub_answers()
+
+
 def load_processor(model: str) -> ProcessorMixin:
     """The image-text processor of ``model``, with or without torchvision.
 
@@ -96,25 +146,26 @@ def load_processor(model: str) -> ProcessorMixin:
         ModelError: nothing can be loaded from there, or the family is unknown to transformers' image-text processors.
     """
     source = resolve(model)
+    local = _is_local(source)
     try:
         processor_class = _saved_image_only_class(source)
         if processor_class is None:
-            processor = AutoProcessor.from_pretrained(source)
+            processor = AutoProcessor.from_pretrained(source, local_files_only=local)
             if isinstance(processor, ProcessorMixin):
                 return processor
-            processor_class = _IMAGE_ONLY.get(AutoConfig.from_pretrained(source).model_type)
+            processor_class = _IMAGE_ONLY.get(AutoConfig.from_pretrained(source, local_files_only=local).model_type)
         if processor_class is None:
             raise ModelError(
                 f"transformers gave {type(processor).__name__} for {model}, which takes no images; "
                 "install torchvision, or use a model of a supported family: " + ", ".join(_IMAGE_ONLY)
             )
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
         return processor_class(
-            image_processor=AutoImageProcessor.from_pretrained(source),
+            image_processor=AutoImageProcessor.from_pretrained(source, local_files_only=local),
             tokenizer=tokenizer,
             chat_template=tokenizer.chat_template,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except _LOADING_ERRORS as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(_load_message("the processor", model, error)) from error
@@ -122,7 +173,7 @@ def load_processor(model: str) -> ProcessorMixin:
 
 def _saved_image_only_class(source: str) -> type[ProcessorMixin] | None:
     config = Path(source) / "processor_config.json"
-    name = json.loads(config.read_text())["processor_class"] if config.is_file() else None
+    name = json.loads(config.read_text()).get("processor_class") if config.is_file() else None
     return next((c for c in _IMAGE_ONLY.values() if c.__name__ == name), None)
 
 
@@ -137,9 +188,10 @@ def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtyp
     """
     device = torch.device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
+    source = resolve(model)
     try:
-        loaded = AutoModelForImageTextToText.from_pretrained(resolve(model), dtype=dtype)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        loaded = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=_is_local(source))
+    except _LOADING_ERRORS as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(_load_message("the model", model, error)) from error

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
-from vitar.data.phantoms.dataset import FAMILIES, phantom_item
+from vitar.data.phantoms.dataset import FAMILIES, phantom, phantom_item
 from vitar.data.phantoms.plan import Item
 from vitar.data.phantoms.questions import NONE, matching, plural, with_article
-from vitar.data.phantoms.scene import Family, Phantom, seeded_rng
+from vitar.data.phantoms.scene import Family, seeded_rng
 from vitar.imaging.coordinates import Coordinates, View
+from vitar.imaging.geometry import Frame
 from vitar.protocol.actions import MARK_REGION, ZOOM, Action, Answer, MarkRegion, Zoom
 from vitar.protocol.parsing import Turn
 from vitar.protocol.prompts import OPTION_LETTERS
@@ -40,7 +42,7 @@ FIRST_NOTHING = (
     "The whole image shows no {noun}.",
 )
 SECOND_VALUE = {
-    "attribute": ("The {what} is {value}.", "Up close the {what} is {value}."),
+    "attribute": ("The {what} is {value}.", "Its {what} is {value}."),
     "type": ("It is {a_value}.", "This looks like {a_value}."),
     "location": ("The {noun} lies in the {value}.", "It is in the {value}."),
     "count": ("I count {value}.", "The number of {plural} is {value}."),
@@ -85,7 +87,7 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
     tool = ZOOM if (close or MARK_REGION not in tools) and ZOOM in tools and len(subject) == 1 else MARK_REGION
     what = question.attribute or "type"
     words = {"noun": noun, "a_noun": with_article(noun), "A_noun": with_article(noun).capitalize(), "what": what}
-    words |= {"plural": plural(noun)}
+    words |= {"plural": plural(_asked_noun(family, item))}
     if len(subject) == 1:
         words["place"] = item.lesions[subject[0]].location
         wordings = FIRST_ZOOM if tool == ZOOM else FIRST_MARK_ONE
@@ -149,17 +151,15 @@ class PhantomTeacher:
     def __init__(self, tools: Sequence[str], coordinates: Coordinates, step: int = 1, seed: int = 0) -> None:
         self.tools, self.coordinates, self.step, self.seed = tuple(tools), coordinates, step, seed
 
-    def turns(self, split: str, index: int, scene: Phantom, view: View) -> list[Turn]:
-        """Every turn for item ``index`` of ``split``: a look and an answer, or an answer alone.
-
-        Args:
-            scene: the drawn phantom.
-            view: the whole image as the pupil sees it first.
-        """
-        name, _, item = phantom_item(split, index)
+    def turns(self, split: str, index: int) -> list[Turn]:
+        """Every turn for item ``index`` of ``split``: a look and an answer, or an answer alone."""
+        name, number, item = phantom_item(split, index)
         look = plan_look(FAMILIES[name], item, self.tools, seeded_rng("teacher", self.seed, split, index))
         if not look.tool:
             return [Turn(look.thought, Answer(look.answer))]
+        scene = phantom(name, split, number)
+        image = Image.fromarray(scene.image)
+        view = View(image, Frame.original(*image.size))
         lesions = sorted((scene.lesions[i] for i in look.lesions), key=lambda lesion: lesion.box.center)
         boxes = tuple(self.coordinates.to_wire(lesion.box, view, self.step) for lesion in lesions)
         action: Action = Zoom(boxes[0]) if look.tool == ZOOM else MarkRegion(boxes)

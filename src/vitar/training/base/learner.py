@@ -27,10 +27,25 @@ class BaseLearner(nn.Module):
         model: what is trained and kept.
         vocabulary: classes of the dense targets.
         dense_weight: weight of the dense loss beside the language loss.
+        near_tokens: [vocabulary, N], for every token those that are nearly as right: itself, for a coordinate also
+            the coordinates beside it.
+        near_weights: [vocabulary, N], their shares; each row adds up to 1.
     """
 
-    def __init__(self, model: Qwen3VLForConditionalGeneration, vocabulary: Vocabulary, dense_weight: float) -> None:
+    near_tokens: Tensor
+    near_weights: Tensor
+
+    def __init__(
+        self,
+        model: Qwen3VLForConditionalGeneration,
+        vocabulary: Vocabulary,
+        dense_weight: float,
+        near_tokens: Tensor,
+        near_weights: Tensor,
+    ) -> None:
         super().__init__()
+        self.register_buffer("near_tokens", near_tokens, persistent=False)
+        self.register_buffer("near_weights", near_weights, persistent=False)
         self.model, self.dense_weight = model, dense_weight
         width = model.config.text_config.hidden_size
         self.attribute_sizes = [len(values) for _, values in vocabulary.attributes]
@@ -58,7 +73,7 @@ class BaseLearner(nn.Module):
         """Shapes as `lessons.collate` makes them. Without ``input_ids`` only the vision tower and the probes run.
 
         Returns:
-            loss, a scalar; ``correct``, bool [supervised tokens], with text: whether each labelled token was predicted.
+            loss, a scalar; with text also ``predicted``, the likeliest token for each labelled one [supervised tokens].
         """
         features = self.model.model.get_image_features(pixel_values, image_grid_thw)
         loss = self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), kind, box, attributes)
@@ -75,8 +90,9 @@ class BaseLearner(nn.Module):
         supervised = targets_BT != IGNORE
         logits_NV = self.model.lm_head(hidden_BTD[:, :-1][supervised])
         targets_N = targets_BT[supervised]
-        loss = loss + F.cross_entropy(logits_NV.float(), targets_N)
-        return {"loss": loss, "correct": logits_NV.argmax(-1) == targets_N}
+        logprobs_NK = logits_NV.float().log_softmax(-1).gather(-1, self.near_tokens[targets_N])
+        loss = loss - (logprobs_NK * self.near_weights[targets_N]).sum(-1).mean()
+        return {"loss": loss, "predicted": logits_NV.argmax(-1)}
 
     def dense_loss(self, tokens_VD: Tensor, kind: Tensor, box: Tensor, attributes: Tensor) -> Tensor:
         """Kind under every token; box and attributes under tokens that hold a lesion.

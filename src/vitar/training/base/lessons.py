@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ WHOLE_WORDS, REGION_WORDS = 130, 60
 LINE_SHARE = 0.4
 """Chance that a question is closed by the line for its answer type, as direct prompts are."""
 
-MATCHING_SHARE = 0.3
+MATCHING_SHARE = 0.5
 """Chance that a choice is followed by a matching question on the same options."""
 
 FINE_SHARE_WHOLE = 0.25
@@ -136,49 +137,83 @@ def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> Vie
     return View(enlarged, Frame.over(crop, *enlarged.size))
 
 
-Exchange = tuple[str, str]
-"""What the user asks, and the short answer."""
+@dataclass(frozen=True)
+class Exchange:
+    """One question with its short answer.
+
+    Args:
+        skill: what it exercises, for scoring: ``attribute/choice``, ``pointing``, ``matching`` and so on.
+    """
+
+    question: str
+    answer: str
+    skill: str
 
 
 def _direct(question: Question, rng: np.random.Generator) -> Exchange:
     """A benchmark question asked without tools, with or without the line for its answer type."""
     answer = OPTION_LETTERS[question.options.index(question.answer)] if question.options else question.answer
+    text = question_text(question.text, question.options)
     if rng.random() < LINE_SHARE:
-        return direct_text(question.text, question.options, question.answer_type), answer
-    return question_text(question.text, question.options), answer
+        text = direct_text(question.text, question.options, question.answer_type)
+    return Exchange(text, answer, f"{question.kind}/{question.answer_type}")
 
 
 def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
     """Asks for the box of one lesion that can be named uniquely, or for the boxes of all lesions."""
     lesions, noun = scene.lesions, scene.family.lesion_noun
     places = [lesion.spec.location for lesion in lesions]
-    unique = [lesion for lesion in lesions if places.count(lesion.spec.location) == 1]
-    wire = {id(lesion): list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions}
+    unique = [place for place, lesion in enumerate(lesions) if places.count(lesion.spec.location) == 1]
+    wire = [list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions]
     if not unique or (len(lesions) > 1 and rng.random() < 0.5):
-        return f"Give the boxes of all {noun}s.", str(
-            [wire[id(lesion)] for lesion in sorted(lesions, key=left_to_right)]
-        )
-    lesion = unique[rng.integers(len(unique))]
-    place = f" in the {lesion.spec.location}" if len(lesions) > 1 or rng.random() < 0.3 else ""
-    return f"Give the box of the {noun}{place}.", str(wire[id(lesion)])
-
-
-def left_to_right(lesion: Lesion) -> tuple[float, float]:
-    """Sort key: the order in which several boxes are listed."""
-    return lesion.box.center
+        in_order = sorted(range(len(lesions)), key=lambda place: lesions[place].box.center)
+        return Exchange(f"Give the boxes of all {noun}s.", str([wire[place] for place in in_order]), "pointing/all")
+    chosen = unique[rng.integers(len(unique))]
+    place = f" in the {places[chosen]}" if len(lesions) > 1 or rng.random() < 0.3 else ""
+    return Exchange(f"Give the box of the {noun}{place}.", str(wire[chosen]), "pointing/one")
 
 
 def _matching(values: Sequence[str], rng: np.random.Generator) -> Exchange:
     """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
+    if rng.random() < 0.5:  # any words will do: the skill is the matching
+        pool = all_values()
+        values = [pool[place] for place in rng.choice(len(pool), int(rng.integers(2, 5)), replace=False)]
     index = int(rng.integers(len(values)))
     letter, value = OPTION_LETTERS[index], values[index]
     if rng.random() < 0.7:
-        return question_text(f"Which option is {value}?", values), letter
-    return question_text(f"What is option {letter}?", values), value
+        return Exchange(question_text(f"Which option is {value}?", values), letter, "matching")
+    return Exchange(question_text(f"What is option {letter}?", values), value, "matching")
 
 
-def lesson(index: int, split: str) -> tuple[Phantom, list[View], list[Message]]:
-    """Lesson ``index`` of ``split``: the phantom, the pictures shown, and the conversation about them."""
+@lru_cache
+def all_values() -> tuple[str, ...]:
+    """Every different lesion kind, location and attribute value of all families."""
+    values: list[str] = []
+    for family in FAMILIES.values():
+        values += [*family.kinds, *family.locations]
+        values += [value for fine in family.attributes.values() for named in fine.values() for value in named]
+    return tuple(dict.fromkeys(values))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One conversation.
+
+    Args:
+        scene: the phantom.
+        views: the pictures shown, the whole phantom first.
+        messages: the conversation.
+        skills: one per assistant turn, ``whole/…`` or ``region/…``.
+    """
+
+    scene: Phantom
+    views: list[View]
+    messages: list[Message]
+    skills: list[str]
+
+
+def lesson(index: int, split: str) -> Lesson:
+    """Lesson ``index`` of ``split``."""
     rng = seeded_rng("lesson", split, index)
     family = list(FAMILIES.values())[index % len(FAMILIES)]
     scene = phantom(family.name, split, index // len(FAMILIES))
@@ -189,7 +224,7 @@ def lesson(index: int, split: str) -> tuple[Phantom, list[View], list[Message]]:
             exchanges.append(_direct(question, rng))
         if question.options and rng.random() < MATCHING_SHARE:
             exchanges.append(_matching(question.options, rng))
-    messages = _conversation(exchanges, views[0].image, WHOLE_WORDS, rng)
+    messages, skills = _conversation(exchanges, views[0].image, WHOLE_WORDS, "whole", rng)
 
     if scene.lesions:
         lesion = int(rng.integers(len(scene.lesions)))
@@ -198,24 +233,34 @@ def lesson(index: int, split: str) -> tuple[Phantom, list[View], list[Message]]:
         if asked:
             views.append(region_view(scene, scene.lesions[lesion], rng))
             exchanges = [_direct(question, rng) for question in asked]
-            messages += _conversation(exchanges, views[1].image, REGION_WORDS, rng)
-    return scene, views, messages
+            more, practised = _conversation(exchanges, views[1].image, REGION_WORDS, "region", rng)
+            messages, skills = messages + more, skills + practised
+    return Lesson(scene, views, messages, skills)
 
 
 def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Question]:
     return [questions[place] for place in rng.permutation(len(questions))]
 
 
-def _conversation(exchanges: list[Exchange], image: Image.Image, words: int, rng: np.random.Generator) -> list[Message]:
-    """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first."""
-    kept = 1
-    while kept < len(exchanges) and sum(len(" ".join(e).split()) for e in exchanges[: kept + 1]) <= words:
+def _conversation(
+    exchanges: list[Exchange], image: Image.Image, words: int, name: str, rng: np.random.Generator
+) -> tuple[list[Message], list[str]]:
+    """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first.
+
+    Returns:
+        the messages, and for every assistant turn its skill, with ``name`` before it.
+    """
+    kept, length = 0, 0
+    while kept < len(exchanges) and (kept == 0 or length <= words):
+        length += len(f"{exchanges[kept].question} {exchanges[kept].answer}".split())
         kept += 1
     messages: list[Message] = []
+    skills = []
     for count, place in enumerate(rng.permutation(kept)):
-        question, answer = exchanges[place]
-        messages += [user_message(question, None if count else image), assistant_message(answer)]
-    return messages
+        exchange = exchanges[place]
+        messages += [user_message(exchange.question, None if count else image), assistant_message(exchange.answer)]
+        skills.append(f"{name}/{exchange.skill}")
+    return messages, skills
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
@@ -233,17 +278,18 @@ class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        scene, views, messages = lesson(self.start + index, self.split)
+        taught = lesson(self.start + index, self.split)
+        scene, views = taught.scene, taught.views
         images = [view.image for view in views]
         if self.text:
-            inputs = assistant_labels(self.processor, messages)
+            inputs = assistant_labels(self.processor, taught.messages)
         else:
             inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))  # type: ignore[attr-defined]
         targets = [
             token_targets(scene, view, (int(thw[1]) // 2, int(thw[2]) // 2), self.vocabulary, fine=place > 0)
             for place, (view, thw) in enumerate(zip(views, inputs["image_grid_thw"], strict=True))
         ]
-        return {**inputs, "targets": targets}
+        return {**inputs, "targets": targets, "skills": taught.skills}
 
 
 def collate(lessons: list[dict[str, Any]], pad_token_id: int) -> dict[str, Tensor]:

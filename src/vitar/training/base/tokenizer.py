@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 PAD, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -67,3 +69,29 @@ def build_tokenizer(corpus: Iterable[str], vocab_size: int) -> PreTrainedTokeniz
 def _numbers() -> list[str]:
     """Every coordinate, alone and after a blank, often enough to become one token."""
     return [f"[{n}, {n}" for n in range(0, 1001, COORDINATE_STEP) for _ in range(2000)]
+
+
+NEAR_STEPS, NEAR_WEIGHTS = (0, -1, 1, -2, 2), (0.7, 0.1, 0.1, 0.05, 0.05)
+"""A coordinate one or two steps off is nearly right: the shares of a target among its neighbours."""
+
+
+def near_tokens(tokenizer: PreTrainedTokenizerFast, rows: int) -> tuple[Tensor, Tensor]:
+    """For every token the tokens that are nearly as right, with their shares: itself, and a coordinate's neighbours.
+
+    Coordinates at the ends of the range stay sharp, 0 above all, since it is an answer to a count as well.
+
+    Args:
+        rows: size of the model's vocabulary, at least the tokenizer's.
+
+    Returns:
+        token ids [rows, 5] and weights [rows, 5].
+    """
+    ids = torch.arange(rows)[:, None].repeat(1, len(NEAR_STEPS))
+    weights = torch.zeros(rows, len(NEAR_STEPS))
+    weights[:, 0] = 1.0
+    for blank in ("", "\u0120"):  # byte-level BPE writes a leading blank as U+0120
+        row = tokenizer.convert_tokens_to_ids([f"{blank}{n}" for n in range(0, 1001, COORDINATE_STEP)])
+        for place in range(2, len(row) - 2):
+            ids[row[place]] = torch.tensor([row[place + step] for step in NEAR_STEPS])
+            weights[row[place]] = torch.tensor(NEAR_WEIGHTS)
+    return ids, weights

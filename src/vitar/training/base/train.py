@@ -14,17 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import ProcessorMixin, Trainer, TrainingArguments, set_seed
+from transformers import (
+    ProcessorMixin,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
-from vitar.backends.pretrained import embed_patches_by_matmul, load_model, load_processor
+from vitar.backends.pretrained import load_model, load_processor
 from vitar.data.phantoms.dataset import FAMILIES
+from vitar.run_record import bf16_is_fast, write_run_record
 from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.learner import BaseLearner
 from vitar.training.base.lessons import LessonDataset, Vocabulary, collate
-from vitar.training.base.tokenizer import build_tokenizer
-from vitar.training.run_record import bf16_is_fast, write_run_record
+from vitar.training.base.score import score_skills
+from vitar.training.base.tokenizer import build_tokenizer, near_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -96,14 +105,17 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
     set_seed(config.seed)
     if not torch.cuda.is_available() and config.workers:  # the lessons' workers need the other cores
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
+    model = load_model(str(source)).train()
+    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
     learner = BaseLearner(
-        load_model(str(source)).train(), Vocabulary.of(tuple(FAMILIES.values())), config.dense_weight if text else 1.0
+        model,  # type: ignore[arg-type]
+        Vocabulary.of(tuple(FAMILIES.values())),
+        config.dense_weight if text else 1.0,
+        *near_tokens(tokenizer, model.config.text_config.vocab_size),
     )
     if (source / "probes.pt").is_file():
         learner.load_state_dict(torch.load(source / "probes.pt"), strict=False)
-    embed_patches_by_matmul(learner)
     start = config.vision_steps * config.vision_batch if text else 0  # no lesson is seen twice
-    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
     optimizer = torch.optim.AdamW(
         _parameter_groups(learner, config.learning_rate, config.vision_rate if text else 1.0), betas=(0.9, 0.98)
     )
@@ -137,6 +149,7 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
         train_dataset=LessonDataset(processor, "train", steps * batch, start=start, text=text),
         data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
         optimizers=(optimizer, scheduler),
+        callbacks=[ScoreSkills(processor, config.save_steps)] if text else None,
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None)
     learner.model.save_pretrained(final)
@@ -144,6 +157,21 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
     probes = {name: value for name, value in learner.state_dict().items() if not name.startswith("model.")}
     torch.save(probes, final / "probes.pt")
     return final
+
+
+class ScoreSkills(TrainerCallback):
+    """Logs what the model can do on lessons of the validation split, every ``steps`` steps."""
+
+    def __init__(self, processor: ProcessorMixin, steps: int, count: int = 160) -> None:
+        self.lessons, self.steps = LessonDataset(processor, "validation", count), steps
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % self.steps and state.global_step != state.max_steps:
+            return
+        scores = score_skills(kwargs["model"], self.lessons)
+        state.log_history.append({"step": state.global_step} | {name: score.value for name, score in scores.items()})
+        shown = ", ".join(f"{name} {score.value:.2f} ({score.turns})" for name, score in scores.items())
+        logger.info("step %d: %s", state.global_step, shown)
 
 
 def _parameter_groups(learner: BaseLearner, rate: float, vision_factor: float) -> list[dict[str, Any]]:

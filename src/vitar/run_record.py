@@ -1,4 +1,4 @@
-"""What a training run leaves beside its checkpoints so that it can be repeated."""
+"""What a run, of training or of evaluation, leaves beside its results so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -11,15 +11,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 import vitar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RECORD_NAME = "run.json"
-PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "numpy", "pillow")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "numpy",
+    "pillow",
+    "scipy",
+    "statsmodels",
+)
 
 
 def bf16_is_fast() -> bool:
@@ -27,13 +36,22 @@ def bf16_is_fast() -> bool:
 
     A CPU with AVX-512 BF16 alone multiplies the matrices of a small model more slowly in bfloat16 than in float32.
     """
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
     return bool(torch.cpu._is_amx_tile_supported())
 
 
 def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) -> None:
-    """Writes ``run.json``: the resolved configuration, seed included, package versions, commit and machine."""
+    """Writes ``run.json``: the resolved configuration, seed included, package versions, commit and machine.
+
+    Args:
+        config: a command's configuration; its class names the command.
+        extra: more entries; values that JSON can hold.
+    """
+    import torch
+
     output_dir.mkdir(parents=True, exist_ok=True)
     record = {
         "command": type(config).__name__,

@@ -1,0 +1,175 @@
+"""Plots as inline SVG: intervals in rows, lines over steps.
+
+A plot is 340 units wide and shown at about that size, so its text stays readable on a phone; larger subjects become
+several small plots. Colours are CSS classes (``s0`` to ``s7``, the Okabe-Ito palette adjusted for both schemes), and
+nothing is told by colour alone: rows are labelled, markers differ, lines differ in their dashes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+WIDTH = 340
+ROW = 22
+STYLES = {
+    "single_pass": 0,
+    "think_twice": 1,
+    "oracle_box": 2,
+    "random_box": 3,
+    "unmarked": 4,
+    "blank_image": 5,
+    "shuffled_image": 6,
+}
+"""Condition -> number of its colour and marker."""
+OTHER_STYLE = 7
+MAX_POINTS = 400
+
+_MARKERS = (
+    "M-4-4H4V4H-4Z",  # square
+    "M-4.5 0A4.5 4.5 0 1 0 4.5 0A4.5 4.5 0 1 0-4.5 0Z",  # disc
+    "M0-5.5L5.5 0L0 5.5L-5.5 0Z",  # diamond
+    "M0-5L5 4H-5Z",  # triangle
+    "M0 5L5-4H-5Z",  # triangle, point down
+    "M-4-1.3H-1.3V-4H1.3V-1.3H4V1.3H1.3V4H-1.3V1.3H-4Z",  # plus
+    "M-5 0L-2-4H2L5 0L2 4H-2Z",  # hexagon
+    "M0-5L4.8-1.5L3 4H-3L-4.8-1.5Z",  # pentagon
+)
+_DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 2", "1 2", "10 4", "3 3")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One row of an interval plot; a row without a value is drawn as a gap."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    style: int = OTHER_STYLE
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity over steps."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+def interval_plot(
+    dots: Sequence[Dot], low: float, high: float, show: Callable[[float], str], alt: str, zero: float | None = None
+) -> Markup:
+    """Dots with their intervals in rows, over an axis from ``low`` to ``high``.
+
+    Args:
+        show: axis value -> its text.
+        alt: what the plot is of; the rows' texts are added to it.
+        zero: where a heavier line stands, for differences.
+    """
+    left, right = 104.0, 286.0  # labels before, values after
+    height = len(dots) * ROW + 26
+
+    def x_of(value: float) -> float:
+        return left + (min(max(value, low), high) - low) / (high - low) * (right - left)
+
+    bottom = len(dots) * ROW + 4
+    parts = []
+    for tick in ticks(low, high, 4):
+        x = x_of(tick)
+        parts.append(f'<path class="grid" d="M{x:.1f} 2V{bottom}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(show(tick))}</text>')
+    if zero is not None:
+        parts.append(f'<path class="zero" d="M{x_of(zero):.1f} 2V{bottom}"/>')
+    for row, dot in enumerate(dots):
+        y = row * ROW + ROW / 2 + 2
+        parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(dot.label)}</text>')
+        parts.append(f'<text class="value" x="{WIDTH - 2}" y="{y + 4}" text-anchor="end">{escape(dot.text)}</text>')
+        if dot.value is None:
+            continue
+        if dot.low is not None and dot.high is not None:
+            span = f"M{x_of(dot.low):.1f} {y}H{x_of(dot.high):.1f}"
+            parts.append(f'<path class="line s{dot.style}" d="{span}"/>')
+        place = f"translate({x_of(dot.value):.1f} {y})"
+        parts.append(f'<path class="mark s{dot.style}" transform="{place}" d="{_MARKERS[dot.style]}"/>')
+    rows = "; ".join(f"{dot.label} {dot.text}" for dot in dots)
+    return _svg(height, f"{alt}: {rows}", parts)
+
+
+def line_plot(lines: Sequence[Line], alt: str) -> Markup:
+    """Lines over training steps; each has its colour and dashes, as `legend` shows them.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    points = [point for line in lines for point in line.points]
+    if not points:
+        raise ValueError("a line plot needs at least one point")
+    left, right, top, bottom = 44.0, WIDTH - 8.0, 8.0, 160.0
+    x_low, x_high = _extent([x for x, _ in points], pad=0)
+    y_low, y_high = _extent([y for _, y in points], pad=0.05)
+
+    def place(x: float, y: float) -> str:
+        across = left + (x - x_low) / (x_high - x_low) * (right - left)
+        return f"{across:.1f} {bottom - (y - y_low) / (y_high - y_low) * (bottom - top):.1f}"
+
+    parts = []
+    for tick in ticks(y_low, y_high, 4):
+        y = float(place(x_low, tick).split()[1])
+        parts.append(f'<path class="grid" d="M{left} {y}H{right}"/>')
+        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 4}" text-anchor="end">{tick:.4g}</text>')
+    for tick in ticks(x_low, x_high, 4):
+        x = place(tick, y_low).split()[0]
+        parts.append(f'<text class="tick" x="{x}" y="{bottom + 16}" text-anchor="middle">{tick:,.0f}</text>')
+    parts.append(f'<text class="tick" x="{right}" y="{bottom + 32}" text-anchor="end">step</text>')
+    for number, line in enumerate(lines):
+        style = number % len(_DASHES)
+        drawn = "L".join(place(x, y) for x, y in (thinned(line.points) * 2 if len(line.points) == 1 else thinned(line.points)))
+        dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
+        parts.append(f'<path class="curve s{(style + 1) % 8}"{dashes} d="M{drawn}"/>')
+    ends = "; ".join(f"{ln.label} from {ln.points[0][1]:.3g} to {ln.points[-1][1]:.3g}" for ln in lines if ln.points)
+    return _svg(int(bottom) + 38, f"{alt}: {ends}", parts)
+
+
+def legend(lines: Sequence[Line]) -> Markup:
+    """The key to a `line_plot`, as an HTML list that wraps."""
+    items = []
+    for number, line in enumerate(lines):
+        style = number % len(_DASHES)
+        dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
+        swatch = f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8"><path class="curve s{(style + 1) % 8}"'
+        items.append(f'<li>{swatch}{dashes} d="M0 4H26"/></svg> {escape(line.label)}</li>')
+    return Markup(f'<ul class="legend">{"".join(items)}</ul>')
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About ``count`` round numbers from ``low`` to ``high``."""
+    raw = (high - low) / count
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
+
+
+def thinned(points: Sequence[tuple[float, float]], limit: int = MAX_POINTS) -> list[tuple[float, float]]:
+    """At most ``limit`` points: the means of runs of equal length."""
+    size = math.ceil(len(points) / limit)
+    groups = [points[start : start + size] for start in range(0, len(points), size)] if size else []
+    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+
+
+def _extent(values: Sequence[float], pad: float) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = (high - low) * pad
+    if low == high:
+        room = abs(low) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def _svg(height: int, alt: str, parts: Sequence[str]) -> Markup:
+    head = f'<svg class="plot" role="img" viewBox="0 0 {WIDTH} {height}" aria-label="{escape(alt)}">'
+    return Markup(head + "".join(parts) + "</svg>")

@@ -1,0 +1,216 @@
+"""The tables of a report: one set of rows, shown as HTML and written as CSV and JSON.
+
+A row holds plain values under stable names; a column says how a reader sees one or several of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitar.reports.load import SINGLE, THINK, Cell, Run
+from vitar.reports.wording import ABSENT, CONDITION_WORDS, decimals, p_value, percent, points_between, share_between
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as it is shown."""
+
+    title: str
+    show: Callable[[Row], str]
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with the columns to show of them.
+
+    Args:
+        name: of the file; tables of one name from several runs share it.
+        caption: what the table holds, and of which run.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """What was run."""
+    rows = tuple(
+        {
+            "run": run.name,
+            "model": run.metrics.model,
+            "data": run.metrics.data,
+            "items": run.metrics.items,
+            "conditions": " ".join(run.conditions),
+            "date": run.date,
+            "commit": run.record.get("commit"),
+            "vitar": run.record.get("vitar"),
+            "device": run.record.get("device"),
+            "seed": _seed(run.record),
+        }
+        for run in runs
+    )
+    columns = (
+        _text("Run", "run"),
+        _text("Model", "model"),
+        _text("Data", "data"),
+        Column("Items", lambda row: f"{row['items']:,}"),
+        Column("Date", lambda row: str(row["date"]), numeric=False),
+        Column("Commit", lambda row: _short_commit(row["commit"]), numeric=False),
+        _text("vitar", "vitar"),
+        _text("Seed", "seed"),
+        _text("Device", "device"),
+    )
+    return Table("runs", "What was run", columns, rows)
+
+
+def models_table(runs: Sequence[Run]) -> Table:
+    """Each run's model with one look and with two, in the order of the runs."""
+    rows = []
+    for run in runs:
+        row: dict[str, Any] = {"run": run.name, "model": run.metrics.model}
+        for condition in (SINGLE, THINK):
+            cell = run.metrics.cell(condition)
+            for key in ("n", "accuracy", "low", "high", "valid", "mean_iou"):
+                row[f"{condition}_{key}"] = getattr(cell, key) if cell else None
+        look = run.metrics.compare(THINK, SINGLE)
+        for key in ("difference", "low", "high", "p"):
+            row[f"second_look_{key}"] = getattr(look, key) if look else None
+        rows.append(row)
+    columns = (
+        _text("Run", "run"),
+        _text("Model", "model"),
+        _share(SINGLE, f"{SINGLE}_"),
+        _share(THINK, f"{THINK}_"),
+        Column("Second look, points", lambda row: _difference(row, "second_look_")),
+        Column("p", lambda row: p_value(row["second_look_p"])),
+        Column("Valid", lambda row: percent(row[f"{THINK}_valid"])),
+        Column("Mean IoU", lambda row: decimals(row[f"{THINK}_mean_iou"], 2)),
+    )
+    names = ", ".join(run.name for run in runs)
+    caption = f"Accuracy of each model with one look and with two, 95% intervals; runs {names}"
+    return Table("models", caption, columns, tuple(rows))
+
+
+def conditions_table(run: Run) -> Table:
+    """Every figure of every condition over all items."""
+    cells = [cell for name in run.conditions if (cell := run.metrics.cell(name))]
+    rows = tuple({"run": run.name, **cell.model_dump()} for cell in cells)
+    columns = (
+        _text("Condition", "condition"),
+        Column("What it is", lambda row: CONDITION_WORDS.get(row["condition"], ABSENT), numeric=False),
+        Column("n", lambda row: f"{row['n']:,}"),
+        _share("Accuracy"),
+        Column("Valid", lambda row: percent(row["valid"])),
+        Column("Mean IoU", lambda row: decimals(row["mean_iou"], 2)),
+        Column("Hit rate", lambda row: percent(row["hit_rate"])),
+        Column("Rounds", lambda row: decimals(row["rounds"], 2)),
+        Column("Tokens", lambda row: decimals(row["generated_tokens"], 1)),
+        Column("Seconds", lambda row: decimals(row["seconds"], 2)),
+        Column("Failed", lambda row: f"{row['infrastructure_failures']:,}"),
+    )
+    return Table("conditions", f"All items by condition; run {run.name}", columns, rows)
+
+
+def breakdown_table(run: Run, axis: str) -> Table:
+    """Accuracy by question kind (``axis="kind"``) or by form of answer (``axis="answer_type"``)."""
+    cells = [cell for cell in run.metrics.cells if _on_axis(cell, axis)]
+    values = run.kinds if axis == "kind" else tuple(dict.fromkeys(getattr(cell, axis) for cell in cells))
+    rows = []
+    for value in values:
+        here = {cell.condition: cell for cell in cells if getattr(cell, axis) == value}
+        row: dict[str, Any] = {"run": run.name, axis: value, "n": max((c.n for c in here.values()), default=0)}
+        for condition in run.conditions:
+            cell = here.get(condition)
+            for key in ("accuracy", "low", "high"):
+                row[f"{condition}_{key}"] = getattr(cell, key) if cell else None
+        rows.append(row)
+    title, words = ("Kind", "question kind") if axis == "kind" else ("Answer", "form of answer")
+    columns = (
+        _text(title, axis),
+        Column("n", lambda row: f"{row['n']:,}"),
+        *(_share(condition, f"{condition}_") for condition in run.conditions),
+    )
+    name = "kinds" if axis == "kind" else "answer_types"
+    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", columns, tuple(row for row in rows))
+
+
+def comparisons_table(run: Run) -> Table:
+    """Every paired comparison of the run."""
+    rows = tuple({"run": run.name, **comparison.model_dump()} for comparison in run.metrics.comparisons)
+    columns = (
+        _text("First", "first"),
+        _text("Second", "second"),
+        _text("Kind", "kind"),
+        Column("n", lambda row: f"{row['n']:,}"),
+        Column("First − second, points", _difference),
+        Column("Only first right", lambda row: f"{row['first_only']:,}"),
+        Column("Only second right", lambda row: f"{row['second_only']:,}"),
+        Column("p", lambda row: p_value(row["p"])),
+    )
+    caption = f"The same items under two conditions, 95% intervals and exact McNemar p; run {run.name}"
+    return Table("comparisons", caption, columns, rows)
+
+
+def write_tables(tables: Sequence[Table], stem: Path) -> list[Path]:
+    """Writes ``stem-NAME.csv`` per name of table and ``stem-tables.json`` with all of them; returns the paths."""
+    merged: dict[str, list[Row]] = {}
+    for table in tables:
+        merged.setdefault(table.name, []).extend(table.rows)
+    written = []
+    for name, rows in merged.items():
+        keys = list(dict.fromkeys(key for row in rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, keys, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path = stem.with_name(f"{stem.name}-{name}.csv")
+        path.write_text(text.getvalue(), encoding="utf-8", errors="replace")
+        written.append(path)
+    path = stem.with_name(f"{stem.name}-tables.json")
+    record = {"schema_version": 1, "tables": merged}
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return [*written, path]
+
+
+def _on_axis(cell: Cell, axis: str) -> bool:
+    """Whether the cell is one part of the items by ``axis``, and all of them otherwise."""
+    other = "answer_type" if axis == "kind" else "kind"
+    return getattr(cell, axis) not in ("all", "") and getattr(cell, other) == "all"
+
+
+def _text(title: str, key: str) -> Column:
+    return Column(title, lambda row: ABSENT if row[key] is None else str(row[key]), numeric=False)
+
+
+def _share(title: str, prefix: str = "") -> Column:
+    def show(row: Row) -> str:
+        return share_between(row[f"{prefix}accuracy"], row[f"{prefix}low"], row[f"{prefix}high"])
+
+    return Column(title, show)
+
+
+def _difference(row: Row, prefix: str = "") -> str:
+    return points_between(row[f"{prefix}difference"], row[f"{prefix}low"], row[f"{prefix}high"])
+
+
+def _short_commit(commit: str | None) -> str:
+    """Twelve digits of a commit, and whether the tree had changes."""
+    if not commit:
+        return ABSENT
+    return commit[:12] + ("-dirty" if commit.endswith("-dirty") and len(commit) > 12 else "")
+
+
+def _seed(record: Mapping[str, Any]) -> Any:
+    config = record.get("config")
+    return record.get("seed", config.get("seed") if isinstance(config, dict) else None)

@@ -1,0 +1,69 @@
+"""Numbers and names as a reader sees them."""
+
+from __future__ import annotations
+
+CONDITION_WORDS = {
+    "single_pass": "one look, the question asked directly",
+    "think_twice": "two looks, the model chooses the region",
+    "oracle_box": "two looks, the true region instead of the model's",
+    "random_box": "two looks, a random region of the same size",
+    "unmarked": "two looks, the second at the unchanged image",
+    "blank_image": "two looks at an empty image",
+    "shuffled_image": "two looks at another question's image",
+}
+ABSENT = "–"
+
+
+def percent(value: float | None) -> str:
+    """0.667 as ``66.7%``."""
+    return ABSENT if value is None else f"{100 * value:.1f}%"
+
+
+def share_between(value: float | None, low: float | None, high: float | None) -> str:
+    """A share with its interval, ``66.7% (64.0–69.4)``."""
+    if value is None or low is None or high is None:
+        return percent(value)
+    return f"{percent(value)} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def signed_points(value: float | None) -> str:
+    """A difference of shares in percentage points, ``+21.0`` or ``−3.5``."""
+    if value is None:
+        return ABSENT
+    return _minus(f"{100 * value:+.1f}") if round(100 * value, 1) else "0.0"
+
+
+def points_between(value: float | None, low: float | None, high: float | None) -> str:
+    """A difference with its interval, ``+21.0 (+18.0 to +24.0)``."""
+    if value is None or low is None or high is None:
+        return signed_points(value)
+    return f"{signed_points(value)} ({signed_points(low)} to {signed_points(high)})"
+
+
+def p_value(p: float | None) -> str:
+    """``p = 0.034`` without the ``p``; tiny values as a bound."""
+    if p is None:
+        return ABSENT
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_clause(p: float | None) -> str:
+    """``p < 0.001`` or ``p = 0.034``, for a sentence."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def decimals(value: float | None, places: int) -> str:
+    """A number with a fixed number of places and thousands separated."""
+    return ABSENT if value is None else _minus(f"{value:,.{places}f}")
+
+
+def listed(words: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,65 @@
+"""What a base model can do, skill by skill, with the right answers so far in view (teacher forcing)."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from vitar.imaging.geometry import Box, Frame
+from vitar.training.base.learner import BaseLearner
+from vitar.training.base.lessons import LessonDataset, collate
+from vitar.training.masking import IGNORE
+
+_THOUSANDTHS = Frame.original(1000, 1000)
+
+
+@dataclass(frozen=True)
+class SkillScore:
+    """Share of turns of a skill that were right to the last token; for pointing at one lesion the mean IoU."""
+
+    value: float
+    turns: int
+
+
+@torch.no_grad()
+def score_skills(learner: BaseLearner, lessons: LessonDataset, batch: int = 8) -> dict[str, SkillScore]:
+    """Scores every skill that occurs in ``lessons``, by name."""
+    was_training = learner.training
+    learner.eval()
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    tokenizer: PreTrainedTokenizerFast = lessons.processor.tokenizer  # type: ignore[attr-defined]
+    device = learner.near_tokens.device
+    for start in range(0, len(lessons), batch):
+        some = [lessons[index] for index in range(start, min(start + batch, len(lessons)))]
+        inputs = {name: value.to(device) for name, value in collate(some, tokenizer.pad_token_id).items()}
+        predicted = learner(**inputs)["predicted"].cpu().tolist()
+        for one in some:
+            for skill, turn in zip(one["skills"], _turns(one["labels"].tolist()), strict=True):
+                said, predicted = predicted[: len(turn)], predicted[len(turn) :]
+                value = float(said == turn)
+                if skill.endswith("pointing/one"):
+                    value = _iou(tokenizer.decode(said[:-1]), tokenizer.decode(turn[:-1]))
+                values[skill].append(value)
+    learner.train(was_training)
+    return {skill: SkillScore(sum(v) / len(v), len(v)) for skill, v in sorted(values.items())}
+
+
+def _turns(labels: list[int]) -> Iterator[list[int]]:
+    """The supervised tokens of each assistant turn."""
+    for supervised, run in groupby(labels, lambda label: label != IGNORE):
+        if supervised:
+            yield list(run)
+
+
+def _iou(said: str, truth: str) -> float:
+    try:
+        box = Box(*ast.literal_eval(said), _THOUSANDTHS)
+    except (SyntaxError, ValueError, TypeError):
+        return 0.0
+    return box.iou(Box(*ast.literal_eval(truth), _THOUSANDTHS))

@@ -1,0 +1,195 @@
+"""What stage I imitates: conversations that end right, kept as texts and played again whenever they are needed.
+
+The environment is deterministic, so the turns of an assistant are enough to get back every image and observation. A
+training set is therefore a short table of texts, and pictures are made batch by batch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from vitar.backends.profiles import Profile
+from vitar.backends.scripted import ScriptedBackend
+from vitar.data.curation.phantom_teacher import PhantomTeacher
+from vitar.data.example import Example, load_examples, open_image
+from vitar.data.phantoms.dataset import phantom_examples
+from vitar.grading import grade_example
+from vitar.imaging.environment import Environment, EnvironmentConfig
+from vitar.protocol.actions import Answer, ParseFailure, tool_call
+from vitar.protocol.messages import Message, assistant_message, tool_message
+from vitar.protocol.parsing import parse, render_turn
+from vitar.protocol.prompts import OPTION_LETTERS, direct_messages, interactive_messages
+from vitar.protocol.trace import Trace
+from vitar.rollout import rollout
+from vitar.training.config import PHANTOMS_PREFIX, ConfigError
+
+if TYPE_CHECKING:
+    import datasets
+
+PHANTOM_LIMIT = 1_000_000_000
+"""Phantoms have no last one; a sequence of them has."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The turns of an assistant about one example.
+
+    Args:
+        index: of the example in its data.
+        texts: of the turns in order; the last one answers.
+        direct: whether the question was asked without tools.
+    """
+
+    index: int
+    texts: tuple[str, ...]
+    direct: bool = False
+
+
+def open_examples(data: str) -> Sequence[Example]:
+    """The examples behind a recipe's ``data``, read one by one as they are asked for.
+
+    Raises:
+        ConfigError: there are none under this name.
+    """
+    try:
+        if data.startswith(PHANTOMS_PREFIX):
+            return phantom_examples(data.removeprefix(PHANTOMS_PREFIX), PHANTOM_LIMIT)
+        return load_examples(data)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the data {data!r}: {error}") from error
+
+
+def is_right(trace: Trace, example: Example) -> bool:
+    """Whether an episode is worth imitating: no action was refused, and the answer is right."""
+    return not any(each.error for each in trace.rounds) and grade_example(example, trace.answer).correct
+
+
+def taught_trajectories(
+    examples: Sequence[Example], split: str, start: int, count: int, profile: Profile, config: EnvironmentConfig, seed: int
+) -> list[Trajectory]:
+    """Lets the phantom teacher go through the loop from item ``start`` until ``count`` of its episodes end right.
+
+    Args:
+        examples: the phantoms of ``split``, from item 0.
+        profile: how the pupil writes boxes.
+        seed: of the teacher's wording.
+
+    Raises:
+        RuntimeError: most episodes end wrong, so the teacher and the environment do not fit together.
+    """
+    teacher = PhantomTeacher(config.tools, profile.coordinates, profile.coordinate_step, seed)
+    kept: list[Trajectory] = []
+    progress = tqdm(total=count, desc="trajectories")
+    for index in range(start, start + 2 * count):
+        texts = tuple(render_turn(turn) for turn in teacher.turns(split, index))
+        script = iter(texts)
+        backend = ScriptedBackend(
+            lambda _, script=script: next(script),  # type: ignore[misc]
+            name="phantom-teacher",
+            coordinates=profile.coordinates,
+            coordinate_step=profile.coordinate_step,
+            zoom_side_px=profile.zoom_side_px,
+        )
+        example = examples[index]
+        (trace,) = rollout(backend, [example], config)
+        if is_right(trace, example):
+            kept.append(Trajectory(index, texts))
+            progress.update()
+        if len(kept) == count:
+            progress.close()
+            return kept
+    raise RuntimeError(f"of {2 * count} episodes of the phantom teacher only {len(kept)} ended right; {count} are needed")
+
+
+def recorded_trajectories(
+    examples: Sequence[Example], traces: Iterable[Trace], start: int, count: int
+) -> list[Trajectory]:
+    """The first ``count`` traces that end right, of examples from ``start`` on.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    places = {examples[index].id: index for index in range(start, len(examples))}
+    kept: list[Trajectory] = []
+    for trace in traces:
+        index = places.get(trace.example_id)
+        if index is not None and is_right(trace, examples[index]):
+            kept.append(Trajectory(index, tuple(each.text for each in trace.rounds)))
+        if len(kept) == count:
+            return kept
+    raise ConfigError(f"only {len(kept)} traces end right and belong to the data; trajectories is {count}")
+
+
+def direct_trajectories(examples: Sequence[Example], start: int, count: int) -> Iterator[Trajectory]:
+    """Questions with their short answers alone, which keep the model able to answer in one pass."""
+    if start + count > len(examples):
+        raise ConfigError(f"direct questions need the examples {start} to {start + count}; there are {len(examples)}")
+    for index in range(start, start + count):
+        example = examples[index]
+        letter = OPTION_LETTERS[example.options.index(example.answer)] if example.options else ""
+        yield Trajectory(index, (letter or example.answer,), direct=True)
+
+
+def replay(example: Example, texts: Sequence[str], environment: Environment) -> list[Message]:
+    """The conversation that an assistant with these turns has about ``example``.
+
+    Args:
+        environment: is reset, and afterwards holds every image that was shown.
+
+    Raises:
+        ValueError: a turn before the last one is no action.
+    """
+    environment.reset(open_image(example.images[0]))
+    image = environment.views[0].image
+    messages = interactive_messages(example.question, example.options, image, environment.config.tools)
+    for text in texts[:-1]:
+        action = parse(text).outcome
+        if isinstance(action, Answer | ParseFailure):
+            raise ValueError(f"example {example.id!r}: a turn before the last one is no action: {text[:200]!r}")
+        observation = environment.step(action)
+        name = tool_call(action)["function"]["name"]
+        messages += [assistant_message(text), tool_message(name, observation.text, observation.image)]
+    return [*messages, assistant_message(texts[-1])]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Rows of texts to rows of conversations, as a dataset's transform.
+
+    Args:
+        examples: what the rows' ``index`` points into.
+        config: of the episodes.
+        profile: how the model writes boxes.
+    """
+
+    examples: Sequence[Example]
+    config: EnvironmentConfig
+    profile: Profile
+
+    def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Columns ``index``, ``texts``, ``direct`` -> columns ``messages`` and ``tools`` (names, none if direct)."""
+        environment = Environment(self.config, self.profile.coordinates)
+        messages: list[list[Message]] = []
+        for index, texts, direct in zip(rows["index"], rows["texts"], rows["direct"], strict=True):
+            example = self.examples[index]
+            if direct:
+                image = open_image(example.images[0])
+                asked = direct_messages(example.question, example.options, example.answer_type, image)
+                messages.append([*asked, assistant_message(texts[-1])])
+            else:
+                messages.append(replay(example, texts, environment))
+        return {"messages": messages, "tools": [[] if direct else list(self.config.tools) for direct in rows["direct"]]}
+
+
+def conversation_dataset(trajectories: Sequence[Trajectory], transform: Replay, seed: int) -> datasets.Dataset:
+    """A dataset whose rows are conversations, made when a row is read; in random but fixed order."""
+    from datasets import Dataset
+
+    rows = [{"index": t.index, "texts": list(t.texts), "direct": t.direct} for t in trajectories]
+    random.Random(seed).shuffle(rows)
+    return Dataset.from_list(rows).with_transform(transform)
