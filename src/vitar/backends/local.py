@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class Sampling:
         temperature: 0 takes the most likely token.
         top_p: nucleus, with a temperature.
         max_new_tokens: limit of one turn; a turn that reaches it is truncated.
-        seed: of sampling; the same seed, batch and machine give the same tokens.
+        seed: of sampling. The same seed, batch of texts and machine give the same tokens, whatever came before; to
+            sample one conversation several times, use several seeds, or put it into one batch several times.
     """
 
     temperature: float = 0.0
@@ -59,7 +61,6 @@ class LocalBackend:
         self.coordinate_step = self.profile.coordinate_step
         self.zoom_side_px = self.profile.zoom_side_px
         self._tokenizer = processor.tokenizer  # type: ignore[attr-defined]
-        self._generator_seed = sampling.seed
 
     @classmethod
     def load(
@@ -105,9 +106,9 @@ class LocalBackend:
     def _generate_batch(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
         started = time.perf_counter()
         inputs = self.encode(conversations, tools)
-        torch.manual_seed(self._generator_seed)
-        self._generator_seed += 1
         sampled = self.sampling.temperature > 0
+        if sampled:
+            torch.manual_seed(_batch_seed(self.sampling.seed, inputs["input_ids"]))
         with torch.inference_mode():
             output = self.model.generate(  # type: ignore[operator]
                 **inputs,
@@ -142,3 +143,10 @@ class LocalBackend:
             ids, logprobs = ids[:length], logprobs[:length]
         text = self._tokenizer.decode(ids[:-1] if finish == "stop" else ids, skip_special_tokens=True)
         return Completion(text, tuple(ids), tuple(logprobs), prompt_tokens, finish, seconds)
+
+
+def _batch_seed(seed: int, input_ids_BT: Tensor) -> int:
+    """A seed for one batch that depends on its text alone, so that an interrupted run goes on as if it had not been."""
+    digest = hashlib.sha256(f"{seed} {tuple(input_ids_BT.shape)} ".encode())
+    digest.update(input_ids_BT.cpu().numpy().tobytes())
+    return int.from_bytes(digest.digest()[:7], "big")

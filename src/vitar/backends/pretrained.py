@@ -189,8 +189,14 @@ def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtyp
     device = torch.device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     source = resolve(model)
+    local = _is_local(source)
     try:
-        loaded = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=_is_local(source))
+        loaded = AutoModelForImageTextToText.from_pretrained(
+            source,
+            dtype=dtype,
+            local_files_only=local,
+            adapter_kwargs={"local_files_only": local},  # transformers 5.23 looks for an adapter without being told
+        )
     except _LOADING_ERRORS as error:
         if isinstance(error, ModelError):
             raise
@@ -201,9 +207,11 @@ def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtyp
 
 
 def _load_message(what: str, model: str, error: Exception) -> str:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    if not reason or isinstance(error, LookupError | TypeError):
+        reason = f"{type(error).__name__} {reason}".rstrip()
     return (
-        f"cannot load {what} of {model!r}: {first_line} Expected the path of a folder saved by save_pretrained, a Hub "
+        f"cannot load {what} of {model!r}: {reason.rstrip(' .:')}. Expected the path of a folder saved by save_pretrained, a Hub "
         f"id that is reachable or in the local cache, or one of the embedded models {', '.join(EMBEDDED_MODELS)}."
     )
 

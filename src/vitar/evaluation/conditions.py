@@ -61,12 +61,10 @@ def random_box(backend: Backend) -> Intervention:
 
     def intervene(example: Example, environment: Environment, action: Action) -> Action:
         boxes = _true_boxes(example, environment, action)
-        frame = environment.views[0].frame
         taken = [box.xyxy for box in boxes] + [region.box_xyxy for region in example.regions]
         rng = seeded_rng("random_box", example.id, len(environment.views))
         elsewhere = [_placed_elsewhere(box, taken, rng) for box in boxes]
-        boxes = [Box(*map(float, xyxy), frame) for xyxy in elsewhere]
-        return _redirected(action, boxes, environment, backend.coordinate_step)
+        return _redirected(action, elsewhere, environment, backend.coordinate_step)
 
     return intervene
 
@@ -108,8 +106,8 @@ def _true_boxes(example: Example, environment: Environment, action: Action) -> l
     return [Box(min(x0), min(y0), max(x1), max(y1), boxes[0].frame)]
 
 
-def _placed_elsewhere(box: Box, taken: Sequence[Sequence[float]], rng: np.random.Generator) -> np.ndarray:
-    """xyxy of a box of the same size, anywhere in the image with equal chance, but away from the boxes ``taken``."""
+def _placed_elsewhere(box: Box, taken: Sequence[Sequence[float]], rng: np.random.Generator) -> Box:
+    """A box of the same size, anywhere in the image with equal chance, but away from the boxes ``taken``."""
     size = np.array([box.width, box.height])
     room = np.array([box.frame.width, box.frame.height]) - size
     corner_P2 = rng.random((PLACEMENTS, 2)) * room
@@ -117,7 +115,8 @@ def _placed_elsewhere(box: Box, taken: Sequence[Sequence[float]], rng: np.random
     smaller_PT = np.minimum(areas(place_P4)[:, None], areas(taken)[None])
     overlap_P = (intersections(place_P4, taken) / smaller_PT).max(axis=1)
     free = np.flatnonzero(overlap_P < MAX_OVERLAP)
-    return place_P4[free[0] if free.size else overlap_P.argmin()]
+    x0, y0, x1, y1 = place_P4[free[0] if free.size else overlap_P.argmin()].tolist()
+    return Box(x0, y0, x1, y1, box.frame)
 
 
 def _redirected(action: Action, boxes: Sequence[Box], environment: Environment, step: int) -> Action:

@@ -44,7 +44,9 @@ def _stored(path: str, start: int, count: int | None) -> Sequence[Example]:
 
     if not Path(path).is_dir():
         known = ", ".join(f"{prefix}:SPLIT" for prefix in SOURCES)
-        raise ValueError(f"there is no data source {path!r}; expected {known} or the folder of a stored set of examples")
+        raise ValueError(
+            f"there is no data source {path!r}; expected {known} or the folder of a stored set of examples"
+        )
     try:
         examples = load_examples(path)
     except FileNotFoundError as error:

@@ -230,12 +230,8 @@ def _comparisons(
     return [c.model_copy(update={"p_holm": _defined(p)}) for c, p in zip(found, adjusted, strict=True)]
 
 
-def _comparison(
-    kind: str, first: Sequence[Outcome], other: str, second: Sequence[Outcome], seed: int
-) -> Comparison:
-    pairs = [
-        (a, b) for a, b in zip(first, second, strict=True) if _belongs(a.example, kind) and a.counts and b.counts
-    ]
+def _comparison(kind: str, first: Sequence[Outcome], other: str, second: Sequence[Outcome], seed: int) -> Comparison:
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if _belongs(a.example, kind) and a.counts and b.counts]
     first_only = sum(a.correct and not b.correct for a, b in pairs)
     second_only = sum(b.correct and not a.correct for a, b in pairs)
     groups = [a.example.group for a, _ in pairs]

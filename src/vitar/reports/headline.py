@@ -1,14 +1,15 @@
 """What the paired comparisons of a run say, in sentences.
 
-A difference counts as shown when the exact McNemar p is below `ALPHA`. The sentences never say more than that: a
-difference that is not shown is called not shown, not absent.
+A difference counts as shown when its exact McNemar p, adjusted by Holm for the other comparisons of the run, is below
+`ALPHA`. The sentences never say more than that: a difference that is not shown is called not shown, not absent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vitar.reports.load import SINGLE, THINK, Comparison, Run
+from vitar.evaluation.metrics import Comparison
+from vitar.reports.run import SINGLE, THINK, Run
 from vitar.reports.wording import listed, p_clause, percent, signed_points
 
 ALPHA = 0.05
@@ -29,57 +30,59 @@ class Headline:
 
 def headline(run: Run) -> Headline:
     """Whether the second look helped, and whether it is the region that helps."""
-    look = run.metrics.compare(THINK, SINGLE)
-    if look is None or look.difference is None:
+    if failed := [name for name in run.conditions if (cell := run.cell(name)) and cell.refused]:
+        claim = "Too many episodes failed for a result."
+        return Headline(claim, (f"The backend failed in more than 1% of the episodes under {listed(failed)}.",))
+    look = run.compare(THINK, SINGLE)
+    if look is None:
         claim = "Whether looking twice helps was not measured."
-        return Headline(claim, (f"This run does not compare {THINK} with {SINGLE}.", *_region(run)))
+        return Headline(claim, (f"This run does not compare {THINK} with {SINGLE}.", *_on_the_region(run, False)))
     claim = {
         1: "Looking twice helped.",
         0: "Looking twice made no difference that these questions can show.",
         -1: "Looking twice hurt.",
     }[_sign(look)]
-    return Headline(claim, (_look_sentence(run, look), *_region(run)))
+    return Headline(claim, (_on_the_look(run, look), *_on_the_region(run, _sign(look) > 0)))
 
 
-def _look_sentence(run: Run, look: Comparison) -> str:
-    assert look.difference is not None
-    think, single = run.metrics.cell(THINK), run.metrics.cell(SINGLE)
-    amount = _amount(look)
+def _on_the_look(run: Run, look: Comparison) -> str:
+    think, single = run.cell(THINK), run.cell(SINGLE)
     if think and single and think.n == single.n == look.n:  # else the accuracies are of other items than the difference
         right = f"{percent(think.accuracy)} of {look.n:,} questions right with two looks"
-        return f"{run.metrics.model} answered {right} and {percent(single.accuracy)} with one: {amount}."
-    return f"On {look.n:,} questions answered both ways, two looks were {amount} right than one."
+        return f"{run.metrics.model} answered {right} and {percent(single.accuracy)} with one: {_amount(look)}."
+    return f"On the {look.n:,} questions that count both ways, two looks differ from one by {_figures(look)}."
 
 
-def _region(run: Run) -> tuple[str, ...]:
-    """Sentences on what the chosen region is worth, against the controls and against the true region."""
-    sentences = []
-    found = {name: c for name in CONTROLS if (c := run.metrics.compare(THINK, name)) and c.difference is not None}
-    above = [name for name, c in found.items() if _sign(c) > 0]
-    below = [name for name, c in found.items() if _sign(c) < 0]
-    open_ = [name for name, c in found.items() if _sign(c) == 0]
+def _on_the_region(run: Run, helped: bool) -> list[str]:
+    """Sentences on what the chosen region is worth, against the controls and against the true region.
+
+    Args:
+        helped: whether the second look is shown to help; else nothing can be what helps.
+    """
+    found = {name: comparison for name in CONTROLS if (comparison := run.compare(THINK, name))}
+    better = _against([name for name, c in found.items() if _sign(c) > 0], found)
+    unclear = _against([name for name, c in found.items() if _sign(c) == 0], found)
+    worse = _against([name for name, c in found.items() if _sign(c) < 0], found)
     if not found:
-        sentences.append("No control was run, so it is open whether the region is what matters.")
-    elif below:
-        sentences.append(f"The model's region is worse than {_against(below, found)}.")
-    elif not open_ and len(found) == len(CONTROLS):
-        sentences.append(f"The region is what helps: it is better than {_against(above, found)}.")
-    elif above:
-        sentences.append(f"The region is better than {_against(above, found)}.")
-    if open_:
-        start = "It is not shown that the region matters" if not (above or below) else "It is not shown to differ from"
-        joint = ": against " if not (above or below) else " "
-        sentences.append(f"{start}{joint}{_against(open_, found)}.")
-    oracle = run.metrics.compare("oracle_box", THINK)
-    if oracle is not None and oracle.difference is not None:
+        sentences = ["No control was run, so it is open whether the region is what matters."]
+    elif better and not (unclear or worse) and len(found) == len(CONTROLS):
+        start = "It is the region that helps" if helped else "The region matters all the same"
+        sentences = [f"{start}: the model's own does better than {better}."]
+    elif unclear and not (better or worse):
+        sentences = [f"It is not shown that the region matters: the difference to {unclear}."]
+    else:
+        sentences = [f"The model's region does better than {better}."] if better else []
+        sentences += [f"The model's region does worse than {worse}."] if worse else []
+        sentences += [f"It is not shown to differ from {unclear}."] if unclear else []
+    if oracle := run.compare("oracle_box", THINK):
         sentences.append(
             {
-                1: f"The true region does better still: {_amount(oracle)}, so better boxes would pay.",
+                1: f"The true region does better still, {_amount(oracle)}: better boxes would pay.",
                 0: f"The true region is not shown to do better than the model's: {_amount(oracle)}.",
                 -1: f"The true region does worse than the model's: {_amount(oracle)}.",
             }[_sign(oracle)]
         )
-    return tuple(sentences)
+    return sentences
 
 
 def _against(names: list[str], found: dict[str, Comparison]) -> str:
@@ -91,11 +94,11 @@ def _amount(comparison: Comparison) -> str:
     difference = comparison.difference or 0.0
     size = f"{abs(100 * difference):.1f} points"
     way = "more" if difference > 0 else "fewer" if difference < 0 else "of difference"
-    return f"{size} {way} ({_interval(comparison)}{p_clause(comparison.p)})"
+    return f"{size} {way} ({_interval(comparison)}{p_clause(_p(comparison))})"
 
 
 def _figures(comparison: Comparison) -> str:
-    return f"{signed_points(comparison.difference)} points, {_interval(comparison)}{p_clause(comparison.p)}"
+    return f"{signed_points(comparison.difference)} points, {_interval(comparison)}{p_clause(_p(comparison))}"
 
 
 def _interval(comparison: Comparison) -> str:
@@ -106,6 +109,11 @@ def _interval(comparison: Comparison) -> str:
 
 def _sign(comparison: Comparison) -> int:
     """1 or -1 for a difference that is shown, else 0."""
-    if comparison.p is None or comparison.p >= ALPHA or not comparison.difference:
+    p = _p(comparison)
+    if p is None or p >= ALPHA or not comparison.difference:
         return 0
     return 1 if comparison.difference > 0 else -1
+
+
+def _p(comparison: Comparison) -> float | None:
+    return comparison.p if comparison.p_holm is None else comparison.p_holm

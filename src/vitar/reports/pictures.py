@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from vitar.protocol.trace import ImageStore
-from vitar.reports.load import ReportError, Run
+from vitar.reports.load import ReportError
+from vitar.reports.run import Run
 from vitar.reports.viewer import ShownItem
 
 SIDES_PX = (512, 384, 288, 208)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitar.reports.load import SINGLE, THINK, Cell, Run
+from vitar.evaluation.metrics import Cell
+from vitar.reports.run import SINGLE, THINK, Run
 from vitar.reports.wording import ABSENT, CONDITION_WORDS, decimals, p_value, percent, points_between, share_between
 
 Row = Mapping[str, Any]
@@ -80,10 +81,10 @@ def models_table(runs: Sequence[Run]) -> Table:
     for run in runs:
         row: dict[str, Any] = {"run": run.name, "model": run.metrics.model}
         for condition in (SINGLE, THINK):
-            cell = run.metrics.cell(condition)
+            cell = run.cell(condition)
             for key in ("n", "accuracy", "low", "high", "valid", "mean_iou"):
                 row[f"{condition}_{key}"] = getattr(cell, key) if cell else None
-        look = run.metrics.compare(THINK, SINGLE)
+        look = run.compare(THINK, SINGLE)
         for key in ("difference", "low", "high", "p"):
             row[f"second_look_{key}"] = getattr(look, key) if look else None
         rows.append(row)
@@ -104,7 +105,7 @@ def models_table(runs: Sequence[Run]) -> Table:
 
 def conditions_table(run: Run) -> Table:
     """Every figure of every condition over all items."""
-    cells = [cell for name in run.conditions if (cell := run.metrics.cell(name))]
+    cells = [cell for name in run.conditions if (cell := run.cell(name))]
     rows = tuple({"run": run.name, **cell.model_dump()} for cell in cells)
     columns = (
         _text("Condition", "condition"),

@@ -12,7 +12,7 @@ from vitar.data.example import Example
 from vitar.protocol.actions import ZOOM
 from vitar.protocol.prompts import OPTION_LETTERS
 from vitar.protocol.trace import Round, StopReason, Trace
-from vitar.reports.load import SINGLE, Run, Verdict
+from vitar.reports.run import SINGLE, Run, Verdict
 from vitar.reports.wording import decimals
 
 TEXT_LIMIT = 2_000

@@ -6,7 +6,6 @@ training set is therefore a short table of texts, and pictures are made batch by
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -186,10 +185,9 @@ class Replay:
         return {"messages": messages, "tools": [[] if direct else list(self.config.tools) for direct in rows["direct"]]}
 
 
-def conversation_dataset(trajectories: Sequence[Trajectory], transform: Replay, seed: int) -> datasets.Dataset:
-    """A dataset whose rows are conversations, made when a row is read; in random but fixed order."""
+def conversation_dataset(trajectories: Sequence[Trajectory], transform: Replay) -> datasets.Dataset:
+    """A dataset whose rows are conversations, made when a row is read."""
     from datasets import Dataset
 
     rows = [{"index": t.index, "texts": list(t.texts), "direct": t.direct} for t in trajectories]
-    random.Random(seed).shuffle(rows)
     return Dataset.from_list(rows).with_transform(transform)

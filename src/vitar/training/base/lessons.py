@@ -24,8 +24,9 @@ from torch import Tensor
 from transformers import ProcessorMixin
 
 from vitar.data.phantoms.dataset import FAMILIES, phantom
+from vitar.data.phantoms.plan import SCALES
 from vitar.data.phantoms.questions import Question, questions_of
-from vitar.data.phantoms.scene import Family, Lesion, Phantom, seeded_rng
+from vitar.data.phantoms.scene import Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
 from vitar.imaging.coordinates import THOUSANDTHS, View
 from vitar.imaging.geometry import Box, Frame
 from vitar.imaging.zoom import zoom
@@ -35,11 +36,17 @@ from vitar.training.base.architecture import ZOOM_PX
 from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import IGNORE, assistant_labels
 
-WHOLE_WORDS, REGION_WORDS = 130, 60
+WHOLE_WORDS, REGION_WORDS = 120, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
 LINE_SHARE = 0.4
 """Chance that a question is closed by the line for its answer type, as direct prompts are."""
+
+CROWDED_SHARE = 0.4
+"""Share of lessons on scenes with more lesions than the questions of the benchmark need."""
+
+REGIONS = 2
+"""At most this many regions are enlarged in a lesson."""
 
 MATCHING_SHARE = 0.5
 """Chance that a choice is followed by a matching question on the same options."""
@@ -119,6 +126,18 @@ def token_targets(
     )
 
 
+def crowded_scene(family: Family, split: str, index: int, rng: np.random.Generator) -> Phantom:
+    """A phantom with one to four lesions, everything about them drawn uniformly: much to see for one rendering."""
+    room = [place for place in family.locations for _ in range(2)]
+    count = int(rng.integers(1, len(family.locations) // 2 + 3))
+    plan = []
+    for slot in rng.permutation(len(room))[:count]:
+        kind = family.kinds[rng.integers(len(family.kinds))]
+        fine = {name: values[rng.integers(len(values))] for name, values in family.attributes[kind].items()}
+        plan.append(LesionSpec(kind, room[slot], fine, float(np.exp(rng.uniform(*np.log(SCALES))))))
+    return draw(family, split, index, tuple(plan))
+
+
 def whole_view(scene: Phantom) -> View:
     """The whole phantom, at native resolution."""
     image = Image.fromarray(scene.image)
@@ -135,6 +154,15 @@ def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> Vie
     image = Image.fromarray(scene.image)
     enlarged, crop = zoom(image, loose if loose.area > 0 else b, ZOOM_PX)
     return View(enlarged, Frame.over(crop, *enlarged.size))
+
+
+def picture_lesson(index: int, split: str) -> tuple[Phantom, list[View]]:
+    """A lesson without words: a crowded phantom, and enlarged regions around its lesions, at least two."""
+    rng = seeded_rng("pictures", split, index)
+    family = list(FAMILIES.values())[index % len(FAMILIES)]
+    scene = crowded_scene(family, split, index // len(FAMILIES), rng)
+    chosen = scene.lesions if len(scene.lesions) > 1 else scene.lesions * 2
+    return scene, [whole_view(scene), *(region_view(scene, lesion, rng) for lesion in chosen)]
 
 
 @dataclass(frozen=True)
@@ -216,7 +244,9 @@ def lesson(index: int, split: str) -> Lesson:
     """Lesson ``index`` of ``split``."""
     rng = seeded_rng("lesson", split, index)
     family = list(FAMILIES.values())[index % len(FAMILIES)]
-    scene = phantom(family.name, split, index // len(FAMILIES))
+    number = index // len(FAMILIES)
+    crowded = rng.random() < CROWDED_SHARE
+    scene = crowded_scene(family, split, number, rng) if crowded else phantom(family.name, split, number)
     views = [whole_view(scene)]
     exchanges = [_pointing(scene, views[0], rng)] if scene.lesions else []
     for question in _shuffled(questions_of(scene, rng), rng):
@@ -226,14 +256,13 @@ def lesson(index: int, split: str) -> Lesson:
             exchanges.append(_matching(question.options, rng))
     messages, skills = _conversation(exchanges, views[0].image, WHOLE_WORDS, "whole", rng)
 
-    if scene.lesions:
-        lesion = int(rng.integers(len(scene.lesions)))
+    for lesion in rng.permutation(len(scene.lesions))[:REGIONS]:
         asked = [q for _ in range(3) for q in questions_of(scene, rng) if q.lesions == (lesion,)]
         asked = _shuffled([q for q in asked if q.kind in ("attribute", "type")], rng)
         if asked:
             views.append(region_view(scene, scene.lesions[lesion], rng))
             exchanges = [_direct(question, rng) for question in asked]
-            more, practised = _conversation(exchanges, views[1].image, REGION_WORDS, "region", rng)
+            more, practised = _conversation(exchanges, views[-1].image, REGION_WORDS, "region", rng)
             messages, skills = messages + more, skills + practised
     return Lesson(scene, views, messages, skills)
 
@@ -278,18 +307,20 @@ class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        taught = lesson(self.start + index, self.split)
-        scene, views = taught.scene, taught.views
-        images = [view.image for view in views]
         if self.text:
+            taught = lesson(self.start + index, self.split)
+            scene, views, skills = taught.scene, taught.views, taught.skills
             inputs = assistant_labels(self.processor, taught.messages)
         else:
+            scene, views = picture_lesson(self.start + index, self.split)
+            skills = []
+            images = [view.image for view in views]
             inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))  # type: ignore[attr-defined]
         targets = [
             token_targets(scene, view, (int(thw[1]) // 2, int(thw[2]) // 2), self.vocabulary, fine=place > 0)
             for place, (view, thw) in enumerate(zip(views, inputs["image_grid_thw"], strict=True))
         ]
-        return {**inputs, "targets": targets, "skills": taught.skills}
+        return {**inputs, "targets": targets, "skills": skills}
 
 
 def collate(lessons: list[dict[str, Any]], pad_token_id: int) -> dict[str, Tensor]:

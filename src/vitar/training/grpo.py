@@ -1,0 +1,132 @@
+"""Stage II: the model improves by its own episodes, from questions and answers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import ProcessorMixin, set_seed
+
+from vitar.backends.pretrained import load_model, load_processor
+from vitar.data.example import Example, open_image
+from vitar.imaging.environment import EnvironmentConfig
+from vitar.protocol.prompts import interactive_messages
+from vitar.run_record import write_run_record
+from vitar.training.config import ConfigError, GrpoConfig
+from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
+from vitar.training.tool_environment import environment_factory
+from vitar.training.trajectories import open_examples
+from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor, run_trainer
+
+if TYPE_CHECKING:
+    import datasets
+    from trl import GRPOTrainer
+
+Reward = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Rows of indices to rows of prompts, as a dataset's transform.
+
+    Args:
+        examples: what the rows' ``index`` points into.
+        tools: offered in the prompt.
+        with_regions: whether rows hold the true boxes, which only the reward for overlap may see.
+    """
+
+    examples: Sequence[Example]
+    tools: tuple[str, ...]
+    with_regions: bool = False
+
+    def __call__(self, rows: dict[str, list[int]]) -> dict[str, list[Any]]:
+        """Columns ``index`` -> ``prompt`` (messages with the image), ``answer``, ``answer_type``, ``options``."""
+        examples = [self.examples[index] for index in rows["index"]]
+        columns: dict[str, list[Any]] = {
+            "prompt": [
+                interactive_messages(e.question, e.options, open_image(e.images[0]), self.tools) for e in examples
+            ],
+            "answer": [e.answer for e in examples],
+            "answer_type": [e.answer_type for e in examples],
+            "options": [list(e.options) for e in examples],
+        }
+        if self.with_regions:
+            columns["regions"] = [[list(region.box_xyxy) for region in e.regions] for e in examples]
+        return columns
+
+
+def train_grpo(config: GrpoConfig, *, resume: bool = True) -> Path:
+    """Runs stage II and returns the folder of the finished model.
+
+    Args:
+        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+
+    Raises:
+        ConfigError: the recipe cannot be followed.
+        ModelError: the model to start from cannot be loaded.
+    """
+    trainer, processor = build_grpo(config)
+    write_run_record(Path(config.output_dir), config)
+    return run_trainer(trainer, processor, resume=resume)
+
+
+def build_grpo(config: GrpoConfig) -> tuple[GRPOTrainer, ProcessorMixin]:
+    """The trainer of stage II, ready to run, and the model's processor."""
+    rewards = reward_weights(config)
+    arguments = grpo_arguments(
+        config.trainer,
+        output_dir=config.output_dir,
+        seed=config.seed,
+        reward_weights=list(rewards.values()),
+        max_tool_calling_iterations=config.max_turns - 1,  # TRL lets the model speak once more after the last one
+    )
+    set_seed(config.seed)
+    processor = load_processor(config.model)
+    model = load_model(config.model, arguments.device, getattr(torch, config.dtype)).train()
+    profile = prepare_processor(model, processor)
+    environment = EnvironmentConfig(
+        max_actions=config.max_actions,
+        max_turns=config.max_turns,
+        zoom_side_px=profile.zoom_side_px,
+        tools=config.tools,
+    )
+    trainer = grpo_trainer(
+        model,
+        processor,
+        arguments,
+        prompt_dataset(config),
+        list(rewards),
+        environment_factory(environment, profile.coordinates),
+        config.lora,
+    )
+    return trainer, processor
+
+
+def reward_weights(config: GrpoConfig) -> dict[Reward, float]:
+    """The reward functions of a run with their weights; overlap is left out, not weighted by 0, unless asked for."""
+    rewards: dict[Reward, float] = {
+        accuracy_reward: config.accuracy_weight,
+        format_reward: config.format_weight,
+    }
+    if config.region_iou_weight > 0:
+        rewards[region_iou_reward] = config.region_iou_weight
+    return rewards
+
+
+def prompt_dataset(config: GrpoConfig) -> datasets.Dataset:
+    """A dataset whose rows are questions, drawn when a row is read.
+
+    Raises:
+        ConfigError: the data holds fewer examples.
+    """
+    from datasets import Dataset
+
+    examples = open_examples(config.data)
+    end = config.start + config.examples
+    if end > len(examples):
+        raise ConfigError(f"{config.data} has {len(examples)} examples; there are none from {config.start} to {end}")
+    transform = Prompts(examples, config.tools, with_regions=config.region_iou_weight > 0)
+    return Dataset.from_dict({"index": list(range(config.start, end))}).with_transform(transform)

@@ -1,0 +1,122 @@
+"""Stage I: the model imitates trajectories, with loss on its own tokens alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import ProcessorMixin, set_seed
+
+from vitar.backends.pretrained import load_model, load_processor
+from vitar.backends.profiles import Profile
+from vitar.imaging.environment import EnvironmentConfig
+from vitar.protocol.actions import tool_schemas
+from vitar.protocol.trace import read_traces
+from vitar.run_record import write_run_record
+from vitar.training.config import PHANTOMS_PREFIX, SftConfig
+from vitar.training.masking import IGNORE, assistant_labels
+from vitar.training.trajectories import (
+    Replay,
+    Trajectory,
+    conversation_dataset,
+    direct_trajectories,
+    open_examples,
+    recorded_trajectories,
+    taught_trajectories,
+)
+from vitar.training.trl_adapter import prepare_processor, run_trainer, sft_arguments, sft_trainer
+
+if TYPE_CHECKING:
+    import datasets
+    from trl import SFTTrainer
+
+
+@dataclass(frozen=True)
+class ConversationCollator:
+    """Rows of ``messages`` and ``tools`` to a batch with labels on what the assistant wrote."""
+
+    processor: ProcessorMixin
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Right-pads token rows; concatenates the images of the batch.
+
+        Returns:
+            input_ids, attention_mask, mm_token_type_ids, labels [B, T], pixel_values [patches, features],
+            image_grid_thw [images, 3].
+
+        Raises:
+            PlaceholderMismatch: images and placeholders of a conversation disagree.
+            ValueError: a conversation has no token to learn from.
+        """
+        encoded = [
+            assistant_labels(self.processor, row["messages"], tools=tool_schemas(row["tools"]) or None) for row in rows
+        ]
+        if any((one["labels"] == IGNORE).all() for one in encoded):
+            raise ValueError("a conversation has no assistant token; its chat template needs {% generation %} blocks")
+        pads = {
+            "input_ids": self.processor.tokenizer.pad_token_id,  # type: ignore[attr-defined]
+            "attention_mask": 0,
+            "mm_token_type_ids": 0,
+            "labels": IGNORE,
+        }
+        batch = {
+            name: pad_sequence([one[name] for one in encoded], batch_first=True, padding_value=value)
+            for name, value in pads.items()
+        }
+        for name in ("pixel_values", "image_grid_thw"):
+            batch[name] = torch.cat([one[name] for one in encoded])
+        return batch
+
+
+def train_sft(config: SftConfig, *, resume: bool = True) -> Path:
+    """Runs stage I and returns the folder of the finished model.
+
+    Args:
+        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+
+    Raises:
+        ConfigError: the recipe cannot be followed.
+        ModelError: the model to start from cannot be loaded.
+    """
+    trainer, processor = build_sft(config)
+    write_run_record(Path(config.output_dir), config)
+    return run_trainer(trainer, processor, resume=resume)
+
+
+def build_sft(config: SftConfig) -> tuple[SFTTrainer, ProcessorMixin]:
+    """The trainer of stage I, ready to run, and the model's processor."""
+    arguments = sft_arguments(config.trainer, output_dir=config.output_dir, seed=config.seed)
+    set_seed(config.seed)
+    processor = load_processor(config.model)
+    model = load_model(config.model, arguments.device, getattr(torch, config.dtype)).train()
+    profile = prepare_processor(model, processor)
+    dataset = sft_dataset(config, profile)
+    collator = ConversationCollator(processor)
+    return sft_trainer(model, processor, arguments, dataset, collator, config.lora), processor
+
+
+def sft_dataset(config: SftConfig, profile: Profile) -> datasets.Dataset:
+    """The recipe's trajectories, and the direct questions that follow the last trajectory's example."""
+    examples = open_examples(config.data)
+    environment = EnvironmentConfig(
+        max_actions=config.max_actions,
+        max_turns=config.max_turns,
+        zoom_side_px=profile.zoom_side_px,
+        tools=config.tools,
+    )
+    rows: list[Trajectory]
+    if config.data.startswith(PHANTOMS_PREFIX):
+        split = config.data.removeprefix(PHANTOMS_PREFIX)
+        rows = taught_trajectories(
+            examples, split, config.start, config.trajectories, profile, environment, config.seed
+        )
+    else:
+        rows = recorded_trajectories(examples, read_traces(config.traces), config.start, config.trajectories)
+    direct = round(len(rows) * config.direct_share / (1 - config.direct_share))
+    rows += direct_trajectories(examples, max(row.index for row in rows) + 1, direct)
+    return conversation_dataset(rows, Replay(examples, environment, profile))

@@ -1,0 +1,261 @@
+"""Everything that this project must know about TRL, whose trainers run both stages as they are.
+
+The trainers change from release to release, and some of what is relied on here is marked experimental there, so the
+version is pinned and checked. Written against TRL 1.16.0 by reading ``sft_trainer.py`` and ``grpo_trainer.py``:
+
+- `SFTTrainer` leaves a dataset with a column ``images``, or one with ``skip_prepare_dataset``, alone and takes a
+  collator, so batches and loss masks are made here.
+- `GRPOTrainer` gives the images that a tool returns to the model and to the loss, but when images and placeholders of
+  a batch disagree it drops every image of the batch and goes on. `guard_placeholders` stops that.
+- Neither keeps what a killed run left of a half-written checkpoint apart; `last_checkpoint` does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, ProcessorMixin, Trainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from vitar.backends.placeholders import check_placeholders
+from vitar.backends.profiles import Profile, profile_of
+from vitar.protocol.templates import RESPONSE_TEMPLATE
+from vitar.run_record import bf16_is_fast
+from vitar.training.config import ConfigError
+
+if TYPE_CHECKING:
+    import datasets
+    from peft import LoraConfig
+    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+logger = logging.getLogger(__name__)
+
+TRL_VERSION = "1.16.0"
+HISTORY_NAME = "history.json"
+FINAL_NAME = "final"
+
+_DEFAULTS: dict[str, Any] = {
+    "report_to": ["tensorboard"],
+    "logging_steps": 5,
+    "save_strategy": "steps",
+    "save_steps": 50,
+    "save_total_limit": 2,
+}
+_LAST_WRITTEN = "trainer_state.json"
+
+
+def check_version() -> None:
+    """Raises ImportError unless the TRL that this module was written against is installed."""
+    try:
+        found = version("trl")
+    except PackageNotFoundError:
+        found = "none"
+    if found != TRL_VERSION:
+        raise ImportError(
+            f"training needs TRL {TRL_VERSION}, found {found}; install it with: pip install 'vitar-med[train]'"
+        )
+
+
+def sft_arguments(options: Mapping[str, Any], **owned: Any) -> SFTConfig:
+    """TRL's configuration of supervised training, see `_arguments`."""
+    check_version()
+    from trl import SFTConfig
+
+    # Labels and images come from our collator, so TRL has nothing to prepare.
+    prepared = {"dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None, "remove_unused_columns": False}
+    return _arguments(SFTConfig, options, **prepared, **owned)
+
+
+def grpo_arguments(options: Mapping[str, Any], **owned: Any) -> GRPOConfig:
+    """TRL's configuration of group relative policy optimisation, see `_arguments`.
+
+    What a recipe leaves open is the paper's: groups of 8, no KL term, the loss of the GRPO paper.
+    """
+    check_version()
+    from trl import GRPOConfig
+
+    paper = {"num_generations": 8, "beta": 0.0, "loss_type": "grpo"}
+    return _arguments(GRPOConfig, {**paper, **options}, remove_unused_columns=False, **owned)
+
+
+def _arguments(kind: Callable[..., Any], options: Mapping[str, Any], **owned: Any) -> Any:
+    """An instance of TRL's configuration class ``kind``.
+
+    Args:
+        options: of the recipe, passed through.
+        owned: what this project derives itself.
+
+    Raises:
+        ConfigError: an option is unknown, is one of ``owned``, or has an impossible value.
+    """
+    name = getattr(kind, "__name__", str(kind))
+    if unknown := sorted(set(options) - {each.name for each in fields(kind)}):  # type: ignore[arg-type]
+        raise ConfigError(f"trainer: {name} of TRL {TRL_VERSION} has no option {', '.join(unknown)}")
+    if taken := sorted(set(options) & set(owned)):
+        raise ConfigError(f"trainer: {', '.join(taken)} cannot be set there; it follows from the recipe's other fields")
+    defaults = {**_DEFAULTS, "bf16": bf16_is_fast() and not options.get("fp16", False)}
+    defaults["dataloader_pin_memory"] = torch.cuda.is_available()
+    try:
+        return kind(**{**defaults, **options, **owned})
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConfigError(f"trainer: {error}") from error
+
+
+def prepare_processor(model: PreTrainedModel, processor: ProcessorMixin) -> Profile:
+    """Gives the processor what training needs, and with it whatever is saved: chat template, reader of calls, padding.
+
+    Raises:
+        ConfigError: the chat template does not mark what the assistant wrote, so there would be no loss mask.
+    """
+    from trl.chat_template_utils import has_generation_markers
+
+    profile = profile_of(model.config, processor)
+    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+    template = profile.chat_template or getattr(processor, "chat_template", None) or tokenizer.chat_template
+    if not has_generation_markers(template):
+        raise ConfigError("the chat template has no {% generation %} blocks, which tell the model's tokens from others")
+    processor.chat_template = tokenizer.chat_template = template  # type: ignore[attr-defined]
+    tokenizer.response_template = RESPONSE_TEMPLATE
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return profile
+
+
+def guard_placeholders(model: PreTrainedModel, processor: ProcessorMixin) -> None:
+    """Makes every forward pass of ``model``, in generation too, raise PlaceholderMismatch if images were lost.
+
+    The check hangs on the backbone, which TRL and PEFT call as a module, while they go around the outer model.
+    """
+
+    def check(_: nn.Module, __: tuple[Any, ...], inputs: dict[str, Any]) -> None:
+        encoded = (inputs.get("mm_encoder_outputs") or {}).get("image") is not None  # by generate, which counts itself
+        if inputs.get("input_ids") is None or encoded:
+            return
+        given = {"input_ids": inputs["input_ids"]}
+        if inputs.get("pixel_values") is not None:
+            given["image_grid_thw"] = inputs["image_grid_thw"]
+        check_placeholders(given, len(given.get("image_grid_thw", ())), processor)
+
+    model.base_model.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def lora_config(options: Mapping[str, Any] | None) -> LoraConfig | None:
+    """PEFT's configuration, or None to train every weight.
+
+    Raises:
+        ConfigError: an option is unknown or wrong.
+        ImportError: PEFT is not installed.
+    """
+    if options is None:
+        return None
+    from peft import LoraConfig
+
+    try:
+        return LoraConfig(**{"task_type": "CAUSAL_LM", **options})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"lora: {error}") from error
+
+
+def sft_trainer(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    arguments: SFTConfig,
+    dataset: datasets.Dataset,
+    collator: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+    lora: Mapping[str, Any] | None = None,
+) -> SFTTrainer:
+    """TRL's supervised trainer over batches that ``collator`` makes."""
+    from trl import SFTTrainer
+
+    guard_placeholders(model, processor)
+    return SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        data_collator=collator,
+        processing_class=processor,
+        peft_config=lora_config(lora),
+    )
+
+
+def grpo_trainer(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    arguments: GRPOConfig,
+    dataset: datasets.Dataset,
+    rewards: list[Callable[..., list[float | None]]],
+    environment_factory: Callable[[], Any],
+    lora: Mapping[str, Any] | None = None,
+) -> GRPOTrainer:
+    """TRL's GRPO trainer, with tools from environments; rewards are weighted by ``arguments.reward_weights``."""
+    from trl import GRPOTrainer
+
+    guard_placeholders(model, processor)
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the version is pinned, so its warning has no use
+    return GRPOTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        processing_class=processor,
+        reward_funcs=rewards,
+        environment_factory=environment_factory,
+        peft_config=lora_config(lora),
+    )
+
+
+def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) -> Path:
+    """Trains to the end; writes the history and the finished model, adapters merged in.
+
+    Args:
+        resume: go on from the last whole checkpoint in the output folder, if there is one.
+
+    Returns:
+        the folder of the finished model.
+    """
+    output = Path(trainer.args.output_dir)
+    checkpoint = last_checkpoint(output) if resume else None
+    if checkpoint:
+        logger.info("resuming from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    final = output / FINAL_NAME
+    if trainer.is_world_process_zero():
+        partial = output / f".{HISTORY_NAME}.partial"
+        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
+        partial.replace(output / HISTORY_NAME)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        merged = model.merge_and_unload()
+        if trainer.is_world_process_zero():
+            merged.save_pretrained(final)
+            processor.save_pretrained(final)
+    else:
+        trainer.save_model(str(final))
+    return final
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """The newest checkpoint that was written to its end, or None."""
+    whole = [
+        folder
+        for folder in output.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
+        if folder.name.rpartition("-")[2].isdecimal() and _is_json(folder / _LAST_WRITTEN)
+    ]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
