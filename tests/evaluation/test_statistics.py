@@ -98,21 +98,23 @@ def test_the_interval_covers_a_planted_difference_of_unequal_clusters() -> None:
 
 
 def test_the_bootstrap_is_seeded_and_independent_of_its_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = [True, False, True, True] * 5, [False, False, True, False] * 5
-    groups = [str(i // 2) for i in range(20)]
+    rng = np.random.default_rng(0)
+    first, second = rng.random(300) < 0.6, rng.random(300) < 0.5
+    groups = [str(i // 2) for i in range(300)]
     once = paired_difference(first, second, groups, seed=5)
     assert once == paired_difference(first, second, groups, seed=5)
     assert once.interval != paired_difference(first, second, groups, seed=6).interval
-    monkeypatch.setattr("vitar.evaluation.statistics._CHUNK", 64)
+    monkeypatch.setattr("vitar.evaluation.statistics._CHUNK", 1000)
     assert once == paired_difference(first, second, groups, seed=5)
 
 
 def test_what_a_bootstrap_cannot_know_is_undefined() -> None:
-    for first, second, groups in (([], [], []), ([True, False], [False, False], ["a", "a"]), ([1, 0], [1, 0], ["a", "b"])):
+    cases = (([], [], []), ([1, 0], [0, 0], ["a", "a"]), ([1, 0], [1, 0], ["a", "b"]), ([1, 1], [0, 0], ["a", "b"]))
+    for (first, second, groups), difference in zip(cases, (math.nan, 0.5, 0, 1), strict=True):
         found = paired_difference(first, second, groups)
         assert math.isnan(found.interval.low)
         assert math.isnan(found.interval.high)
-        assert math.isnan(found.difference) == (not groups)
+        assert found.difference == pytest.approx(difference, nan_ok=True)
     with pytest.raises(ValueError, match="equal lengths, got 2, 1 and 2"):
         paired_difference([1, 0], [1], ["a", "b"])
 

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class LocalBackend:
         self.coordinates = self.profile.coordinates
         self.coordinate_step = self.profile.coordinate_step
         self.zoom_side_px = self.profile.zoom_side_px
-        self._tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+        self._tokenizer = processor.tokenizer
 
     @classmethod
     def load(
@@ -89,16 +90,16 @@ class LocalBackend:
         Raises:
             PlaceholderMismatch: images and placeholders of the batch disagree.
         """
-        encoded = self.processor.apply_chat_template(  # type: ignore[attr-defined]
-            [list(conversation) for conversation in conversations],
+        messages: Any = [list(conversation) for conversation in conversations]
+        encoded: Any = self.processor.apply_chat_template(
+            messages,
             tools=tool_schemas(list(tools)) or None,
             chat_template=self.profile.chat_template,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            padding=True,
-            padding_side="left",
+            processor_kwargs={"padding": True, "padding_side": "left"},
         )
         check_placeholders(encoded, sum(len(images_in(c)) for c in conversations), self.processor)
         return {name: value.to(self.model.device) for name, value in encoded.items()}

@@ -28,7 +28,7 @@ def check_placeholders(inputs: Mapping[str, Any], image_count: int, processor: P
         PlaceholderMismatch: any two of the three disagree.
     """
     grids = inputs.get("image_grid_thw", torch.zeros((0, 3), dtype=torch.long))
-    merge = processor.image_processor.merge_size**2  # type: ignore[attr-defined]
+    merge = processor.image_processor.merge_size**2
     needed = int((grids.prod(-1) // merge).sum())
     found = int((inputs["input_ids"] == processor.image_token_id).sum())  # type: ignore[attr-defined]
     if len(grids) != image_count or needed != found:

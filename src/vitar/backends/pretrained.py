@@ -203,7 +203,7 @@ def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtyp
         raise ModelError(_load_message("the model", model, error)) from error
     if device.type == "cpu":
         embed_patches_by_matmul(loaded)
-    return loaded.to(device).eval()
+    return loaded.to(device).eval()  # type: ignore[arg-type]
 
 
 def _load_message(what: str, model: str, error: Exception) -> str:
@@ -220,7 +220,7 @@ def embed_patches_by_matmul(model: nn.Module) -> None:
     """Makes every Qwen-VL patch embedding one matrix product, in place; weights and results stay the same."""
     for module in model.modules():
         if type(module).__name__.endswith("PatchEmbed") and isinstance(getattr(module, "proj", None), nn.Conv3d):
-            module.forward = types.MethodType(_matmul_patch_embed, module)  # type: ignore[method-assign]
+            module.forward = types.MethodType(_matmul_patch_embed, module)
 
 
 def _matmul_patch_embed(self: Any, hidden_states: Tensor) -> Tensor:

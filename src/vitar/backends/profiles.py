@@ -54,7 +54,7 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
 
 def _resize_of(processor: ProcessorMixin) -> Callable[[int, int], tuple[int, int]]:
     """(width, height) of an image -> (width, height) of the grid of patches that the processor makes of it."""
-    image_processor = processor.image_processor  # type: ignore[attr-defined]
+    image_processor = processor.image_processor
 
     def resize(width: int, height: int) -> tuple[int, int]:
         from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "tiny"
 MAX_NEW_TOKENS = 512
-EMBEDDED_NOTE = (
-    "a small model trained on synthetic phantoms; it cannot read real images; not for clinical use"  # said once per run
-)
-TEXT_WIDTH = 100
+MAX_ASPECT = 200
+"""Long side over short side; the image processors of the Qwen-VL families take no image beyond it."""
+
+EMBEDDED_NOTE = "a small model trained on synthetic phantoms; it cannot read real images; not for clinical use"
+
+TEXT_WIDTH, LONGEST_TEXT = 100, 1000
 
 ANSWERED, NOT_ANSWERED, BAD_INPUT = 0, 1, 2
 
-DESCRIPTION = """\
-Ask a question about an image. The model thinks, marks or enlarges a region, looks again, and answers.
-"""
+DESCRIPTION = "Ask a question about an image. The model thinks, marks or enlarges a region, looks again, and answers."
 
 EPILOG = """\
 exit codes: 0 answered, 1 not answered, 2 bad input
@@ -56,9 +56,15 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("image", metavar="IMAGE", help="PNG, JPEG, TIFF, WebP or BMP, or phantom:FAMILY/SPLIT/NUMBER")
-    parser.add_argument("question", metavar="QUESTION", help="without the options")
+    parser.add_argument("question", type=str.strip, metavar="QUESTION", help="without the options")
     parser.add_argument(
-        "--option", nargs="+", action="extend", default=[], metavar="TEXT", help="answers to choose from, two or more"
+        "--option",
+        type=str.strip,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TEXT",
+        help="answers to choose from, two or more",
     )
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, metavar="M", help="Hub id, path, or an embedded model; default: %(default)s"
@@ -91,11 +97,11 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(f"{error}{_volume_advice(args.image)}")
     except ValueError as error:  # a reference to a phantom that does not exist
         return _refuse(str(error))
-    if args.save is not None:
-        try:
-            args.save.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            return _refuse(f"cannot make the folder {args.save} ({error.strerror}); name another one for --save")
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        size = f"{image.width} x {image.height} pixels"
+        return _refuse(f"{args.image}: {size} are too long and thin to look at. Crop it to the part that matters.")
+    if args.save is not None and (problem := _claim(args.save)):
+        return _refuse(problem)
 
     with tempfile.TemporaryDirectory(prefix="vitar-ask-") as work:
         from vitar.protocol.trace import ImageStore
@@ -106,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
             try:
                 trace = _save(trace, store, args)
             except OSError as error:
-                return _refuse(f"cannot write to {args.save} ({error.strerror}); name another folder for --save")
+                return _refuse(f"cannot write to {args.save} ({error.strerror}); give --save another folder.")
     if args.json:
         sys.stdout.write(json.dumps(_record(trace, args.save), allow_nan=False) + "\n")
     else:
@@ -118,9 +124,9 @@ def _problem(args: argparse.Namespace) -> str:
     """What is wrong with the arguments apart from the image and the model, or ""."""
     from vitar.protocol.prompts import OPTION_LETTERS
 
-    if not args.question.strip():
+    options: list[str] = args.option
+    if not args.question:
         return "the question is blank. Expected a sentence, in quotes, after the image."
-    options = [option.strip() for option in args.option]
     if "" in options:
         return "an option is blank. Expected a text after each --option."
     if len(options) == 1:
@@ -131,8 +137,19 @@ def _problem(args: argparse.Namespace) -> str:
         return f"{len(options)} options are too many. Give at most {len(OPTION_LETTERS)}, one per letter."
     if args.rounds < 1:
         return f"--rounds {args.rounds} leaves no look at the image. Give 1 for an answer at once, 2 to look twice."
-    if args.save is not None and args.save.exists() and (not args.save.is_dir() or any(args.save.iterdir())):
-        return f"{args.save} exists and is not an empty folder; give --save another one or remove it first."
+    if any("\ud800" <= character <= "\udfff" for text in (args.question, *options) for character in text):
+        return "the question or an option is not text in the terminal's encoding. Expected UTF-8."
+    return ""
+
+
+def _claim(folder: Path) -> str:
+    """Makes ``folder``; returns why it cannot be used, or ""."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            return f"{folder} is not empty; give --save another folder or remove it first."
+    except OSError as error:  # a file of that name, no permission
+        return f"cannot make the folder {folder} ({error.strerror}); give --save another one."
     return ""
 
 
@@ -156,11 +173,11 @@ def _example(args: argparse.Namespace, image: Image) -> Example:
 
     encoded = io.BytesIO()
     image.save(encoded, format="PNG", compress_level=1)  # the pixels that were checked, however large the file was
-    options = tuple(option.strip() for option in args.option)
+    options = tuple(args.option)
     return Example(
         id=args.image,
         images=(ImageRef(args.image, encoded.getvalue()),),
-        question=args.question.strip(),
+        question=args.question,
         options=options,
         answer=options[0] if options else "unknown",
         answer_type="choice" if options else "closed",
@@ -189,16 +206,14 @@ def _ask(args: argparse.Namespace, example: Example, store: ImageStore | None) -
     transformers_logging.disable_progress_bar()
     if not args.json:
         enable_progress_bars()  # of a download, which can take long
+    backend = LocalBackend.load(args.model, sampling=Sampling(max_new_tokens=MAX_NEW_TOKENS))
     if args.model in EMBEDDED_MODELS:
         sys.stderr.write(f"{args.model}: {EMBEDDED_NOTE}\n")
-    backend = LocalBackend.load(args.model, sampling=Sampling(max_new_tokens=MAX_NEW_TOKENS))
     looks_once = args.rounds == 1
     (trace,) = rollout(
         backend,
         [example],
-        EnvironmentConfig(
-            max_actions=args.rounds - 1, max_turns=args.rounds + 1, zoom_side_px=backend.zoom_side_px
-        ),
+        EnvironmentConfig(max_actions=args.rounds - 1, max_turns=args.rounds + 1, zoom_side_px=backend.zoom_side_px),
         mode="direct" if looks_once else "interactive",
         condition="single_pass" if looks_once else "think_twice",
         store=store,
@@ -248,11 +263,11 @@ def _report(trace: Trace, options: list[str], folder: Path | None) -> str:
     lines: list[str] = []
     for number, r in enumerate(trace.rounds, start=1):
         failed = number == len(trace.rounds) and trace.failure is not None and r.action is None
-        lines += [f"Round {number}", *_indented(r.text if failed else r.thought), *_indented(_deed(r, folder))]
+        lines += [f"Round {number}", *_wrapped(r.text if failed else r.thought), *_wrapped(_deed(r, folder))]
     if trace.answer is not None:
-        lines.append(f"Answer: {_chosen(trace.answer, options)}")
+        lines += _wrapped(f"Answer: {_chosen(trace.answer, options)}", "")
     else:
-        lines.append(f"No answer. {trace.failure.detail if trace.failure else ''}".rstrip())
+        lines += _wrapped(f"No answer. {trace.failure.detail if trace.failure else ''}", "")
     looks = f"{len(trace.rounds)} round" + ("" if len(trace.rounds) == 1 else "s")
     lines.append(f"{trace.stop_reason.value} after {looks}, {trace.seconds:.2f} s")
     if folder is not None:
@@ -284,10 +299,13 @@ def _chosen(answer: str, options: list[str]) -> str:
     return f"{letter}. {options[OPTION_LETTERS.index(letter)]}"
 
 
-def _indented(text: str) -> list[str]:
-    """Lines for a terminal; what could steer it is left out."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return textwrap.wrap(plain, TEXT_WIDTH, initial_indent="  ", subsequent_indent="  ")
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    """Lines for a terminal: nothing that could steer it, and not without end."""
+    plain = "".join(character if character.isprintable() else " " for character in text[:LONGEST_TEXT])
+    if len(text) > LONGEST_TEXT:
+        plain += " ..."
+    plain = " ".join(plain.split())
+    return textwrap.wrap(plain, TEXT_WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _refuse(message: str) -> int:

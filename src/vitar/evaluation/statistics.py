@@ -1,6 +1,6 @@
 """Intervals and tests for shares of right answers, on the same items under two conditions.
 
-What is not defined, a share of nothing, an interval where no two answers differ, is NaN, never a convenient zero.
+What is not defined, a share of nothing, an interval from items that are all alike, is NaN, never a convenient zero.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def paired_difference(
     """Difference of two shares on the same items, with a bootstrap interval that resamples whole groups.
 
     Items of one patient or image are alike, so drawing items one by one would make the interval too narrow (Field and
-    Welsh, J. R. Stat. Soc. B 69, 2007, treat this cluster bootstrap). The interval is undefined with fewer than two
-    groups, and where no item differs: resampling equal answers cannot show how far they may be from each other.
+    Welsh, J. R. Stat. Soc. B 69, 2007, treat this cluster bootstrap). The interval is undefined where all groups have
+    the same difference, as a single group has, or answers that never differ: resampling equals shows no spread.
 
     Args:
         first, second: right or wrong [N], in the same order of items.
@@ -102,7 +102,7 @@ def paired_difference(
     _, code_N = np.unique(np.asarray(groups), return_inverse=True)
     sum_G, size_G = np.bincount(code_N, difference_N), np.bincount(code_N)
     clusters = len(size_G)
-    if clusters < 2 or not difference_N.any():
+    if np.ptp(sum_G / size_G) == 0:
         return PairedDifference(float(difference_N.mean()), Interval(math.nan, math.nan))
     rng = np.random.default_rng(seed)
     rows = max(1, _CHUNK // clusters)
@@ -120,8 +120,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     A NaN stays NaN and does not count as a member of the family.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    defined = [p for p in p_values if not math.isnan(p)]
-    adjusted = iter(multipletests(defined, method="holm")[1].tolist() if defined else [])
-    return [p if math.isnan(p) else next(adjusted) for p in p_values]
+    p_N = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_N)[: np.count_nonzero(~np.isnan(p_N))]  # NaN sorts last
+    adjusted_N = np.full(len(p_N), math.nan)
+    adjusted_N[order] = np.minimum(1, np.maximum.accumulate(p_N[order] * np.arange(len(order), 0, -1)))
+    return adjusted_N.tolist()

@@ -26,7 +26,8 @@ STYLES = {
 }
 """Condition -> number of its colour and marker."""
 OTHER_STYLE = 7
-MAX_POINTS = 400
+MAX_POINTS = 120
+"""Points of a line; longer histories are averaged, since single steps of reinforcement are noise."""
 
 _MARKERS = (
     "M-4-4H4V4H-4Z",  # square
@@ -82,13 +83,15 @@ def interval_plot(
     for tick in ticks(low, high, 4):
         x = x_of(tick)
         parts.append(f'<path class="grid" d="M{x:.1f} 2V{bottom}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(show(tick))}</text>')
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(show(tick))}</text>'
+        )
     if zero is not None:
         parts.append(f'<path class="zero" d="M{x_of(zero):.1f} 2V{bottom}"/>')
     for row, dot in enumerate(dots):
         y = row * ROW + ROW / 2 + 2
-        parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(dot.label)}</text>')
-        parts.append(f'<text class="value" x="{WIDTH - 2}" y="{y + 4}" text-anchor="end">{escape(dot.text)}</text>')
+        parts.append(_text(dot.label, left - 8, y + 4, "end"))
+        parts.append(_text(dot.text, WIDTH - 2, y + 4, "end"))
         if dot.value is None:
             continue
         if dot.low is not None and dot.high is not None:
@@ -109,7 +112,7 @@ def line_plot(lines: Sequence[Line], alt: str) -> Markup:
     points = [point for line in lines for point in line.points]
     if not points:
         raise ValueError("a line plot needs at least one point")
-    left, right, top, bottom = 44.0, WIDTH - 8.0, 8.0, 160.0
+    left, right, top, bottom = 44.0, WIDTH - 14.0, 8.0, 160.0
     x_low, x_high = _extent([x for x, _ in points], pad=0)
     y_low, y_high = _extent([y for _, y in points], pad=0.05)
 
@@ -121,14 +124,16 @@ def line_plot(lines: Sequence[Line], alt: str) -> Markup:
     for tick in ticks(y_low, y_high, 4):
         y = float(place(x_low, tick).split()[1])
         parts.append(f'<path class="grid" d="M{left} {y}H{right}"/>')
-        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 4}" text-anchor="end">{tick:.4g}</text>')
+        parts.append(_text(f"{tick:.4g}".replace("-", "\N{MINUS SIGN}"), left - 6, y + 4, "end", "tick"))
     for tick in ticks(x_low, x_high, 4):
-        x = place(tick, y_low).split()[0]
-        parts.append(f'<text class="tick" x="{x}" y="{bottom + 16}" text-anchor="middle">{tick:,.0f}</text>')
-    parts.append(f'<text class="tick" x="{right}" y="{bottom + 32}" text-anchor="end">step</text>')
+        x = float(place(tick, y_low).split()[0])
+        parts.append(_text(f"{tick:,.0f}", x, bottom + 16, "middle", "tick"))
+    parts.append(_text("step", right, bottom + 32, "end", "tick"))
     for number, line in enumerate(lines):
         style = number % len(_DASHES)
-        drawn = "L".join(place(x, y) for x, y in (thinned(line.points) * 2 if len(line.points) == 1 else thinned(line.points)))
+        drawn = "L".join(
+            place(x, y) for x, y in (thinned(line.points) * 2 if len(line.points) == 1 else thinned(line.points))
+        )
         dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
         parts.append(f'<path class="curve s{(style + 1) % 8}"{dashes} d="M{drawn}"/>')
     ends = "; ".join(f"{ln.label} from {ln.points[0][1]:.3g} to {ln.points[-1][1]:.3g}" for ln in lines if ln.points)
@@ -141,7 +146,9 @@ def legend(lines: Sequence[Line]) -> Markup:
     for number, line in enumerate(lines):
         style = number % len(_DASHES)
         dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
-        swatch = f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8"><path class="curve s{(style + 1) % 8}"'
+        swatch = (
+            f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8"><path class="curve s{(style + 1) % 8}"'
+        )
         items.append(f'<li>{swatch}{dashes} d="M0 4H26"/></svg> {escape(line.label)}</li>')
     return Markup(f'<ul class="legend">{"".join(items)}</ul>')
 
@@ -160,6 +167,18 @@ def thinned(points: Sequence[tuple[float, float]], limit: int = MAX_POINTS) -> l
     size = math.ceil(len(points) / limit)
     groups = [points[start : start + size] for start in range(0, len(points), size)] if size else []
     return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+
+
+def _curve(number: int, drawn: str) -> str:
+    """A path in the colour and dashes of line ``number`` of a plot."""
+    style = number % len(_DASHES)
+    dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
+    return f'<path class="curve s{(style + 1) % len(_DASHES)}"{dashes} d="{drawn}"/>'
+
+
+def _text(words: str, x: float, y: float, anchor: str, kind: str = "") -> str:
+    shown = f' class="{kind}"' if kind else ""
+    return f'<text{shown} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def _extent(values: Sequence[float], pad: float) -> tuple[float, float]:

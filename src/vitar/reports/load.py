@@ -53,7 +53,9 @@ def _load_run(folder: Path, name: str) -> Run:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(key) for key in first["loc"])
-        raise ReportError(f"{path} holds no metrics that this version of vitar can read: {where}: {first['msg']}.") from error
+        raise ReportError(
+            f"{path} holds no metrics that this version of vitar can read: {where}: {first['msg']}."
+        ) from error
     record = _json(_existing(folder, "run.json", "an evaluation run"))
     if not isinstance(record, dict):
         raise ReportError(f"{folder / 'run.json'} is not a JSON object.")

@@ -49,7 +49,7 @@ def fit(items: Sequence[tuple[Run, ShownItem]], budget: int) -> tuple[list[Shown
             break
         kept.append(item)
         small |= new
-        stores |= {name: run.images for name in new}
+        stores |= dict.fromkeys(new, run.images)
     for side in SIDES_PX[:-1]:
         pictures: dict[str, Picture] = {}
         size = text

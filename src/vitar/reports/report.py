@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+import vitar
 from vitar.reports.curves import Panel, panels
-from vitar.reports.figures import OTHER_STYLE, STYLES, Dot, interval_plot, legend, line_plot
+from vitar.reports.figures import MAX_POINTS, OTHER_STYLE, STYLES, Dot, interval_plot, legend, line_plot
 from vitar.reports.headline import Headline, headline
-from vitar.reports.pictures import Picture, fit
-from vitar.reports.run import SINGLE, THINK, Run, Training
+from vitar.reports.pictures import fit
+from vitar.reports.run import THINK, Run, Training
 from vitar.reports.tables import (
     Table,
     breakdown_table,
@@ -28,7 +30,7 @@ from vitar.reports.tables import (
     write_tables,
 )
 from vitar.reports.viewer import STRATA, ShownItem, choose, show_item, stratum
-from vitar.reports.wording import CONDITION_WORDS, points_between, share_between, signed_points
+from vitar.reports.wording import CONDITION_WORDS, signed_points
 
 TRACES = 40
 """Items per run in the trace viewer, by default."""
@@ -43,7 +45,7 @@ class Plot:
 
     caption: str
     svg: Markup
-    key: Markup = Markup("")
+    key: Markup
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def render(runs: Sequence[Run], trainings: Sequence[Training], traces: int = TRA
         conditions=list(dict.fromkeys(condition for run in runs for condition in run.conditions)),
         kinds=list(dict.fromkeys(item.example.kind for item in items if item.example.kind)),
         main_condition=runs[-1].main_condition,
+        version=vitar.__version__,
     )
 
 
@@ -154,7 +157,7 @@ def _differences(run: Run) -> Plot | None:
     ]
     reach = max(0.05, *(abs(v) for d in dots for v in (d.value, d.low, d.high) if v is not None)) * 1.05
     caption = f"{THINK} minus each other condition, percentage points with 95% intervals; run {run.name}"
-    return Plot(caption, interval_plot(dots, -reach, reach, signed_points, caption, zero=0.0))
+    return Plot(caption, interval_plot(dots, -reach, reach, whole_points, caption, zero=0.0), Markup(""))
 
 
 def _kind_plot(run: Run, kind: str) -> Plot:
@@ -168,11 +171,13 @@ def _kind_plot(run: Run, kind: str) -> Plot:
     n = max((cell.n for name in run.conditions if (cell := run.cell(name, kind))), default=0)
     caption = f"{kind}, n = {n:,}; run {run.name}"
     alt = f"Accuracy in percent with 95% intervals, {caption}"
-    return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda v: f"{100 * v:.0f}", alt))
+    return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda v: f"{100 * v:.0f}", alt), Markup(""))
 
 
 def _curve(training: Training, panel: Panel) -> Plot:
-    caption = f"{panel.title}; training {training.name}"
+    length = max(len(line.points) for line in panel.lines)
+    averaged = f", means of {math.ceil(length / MAX_POINTS)} records" if length > MAX_POINTS else ""
+    caption = f"{panel.title}{averaged}; training {training.name}"
     return Plot(caption, line_plot(panel.lines, caption), legend(panel.lines))
 
 

@@ -64,7 +64,8 @@ class Run:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The question kinds with figures of their own, in their usual order."""
-        return _in_order(list(dict.fromkeys(c.kind for c in self.metrics.cells if c.kind != ALL)), KINDS)
+        found = [record.kind for record in (*self.metrics.cells, *self.metrics.comparisons) if record.kind != ALL]
+        return _in_order(list(dict.fromkeys(found)), KINDS)
 
     @property
     def main_condition(self) -> str:

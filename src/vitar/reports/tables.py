@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitar.evaluation.metrics import Cell
+from vitar.evaluation.metrics import ALL, Cell
 from vitar.reports.run import SINGLE, THINK, Run
-from vitar.reports.wording import ABSENT, CONDITION_WORDS, decimals, p_value, percent, points_between, share_between
+from vitar.reports.stages import change
+from vitar.reports.wording import ABSENT, decimals, p_value, percent, points_between, share_between
 
 Row = Mapping[str, Any]
 
@@ -78,15 +79,18 @@ def runs_table(runs: Sequence[Run]) -> Table:
 def models_table(runs: Sequence[Run]) -> Table:
     """Each run's model with one look and with two, in the order of the runs."""
     rows = []
-    for run in runs:
+    for place, run in enumerate(runs):
         row: dict[str, Any] = {"run": run.name, "model": run.metrics.model}
         for condition in (SINGLE, THINK):
-            cell = run.cell(condition)
-            for key in ("n", "accuracy", "low", "high", "valid", "mean_iou"):
-                row[f"{condition}_{key}"] = getattr(cell, key) if cell else None
+            figures = _figures(run.cell(condition))
+            for key in ("n", "accuracy", "low", "high", "valid", "mean_iou", "refused"):
+                row[f"{condition}_{key}"] = figures.get(key)
         look = run.compare(THINK, SINGLE)
         for key in ("difference", "low", "high", "p"):
             row[f"second_look_{key}"] = getattr(look, key) if look else None
+        step = change(runs[place - 1], run) if place else None
+        for key in ("n", "difference", "low", "high", "p"):
+            row[f"step_{key}"] = getattr(step, key) if step else None
         rows.append(row)
     columns = (
         _text("Run", "run"),
@@ -95,24 +99,29 @@ def models_table(runs: Sequence[Run]) -> Table:
         _share(THINK, f"{THINK}_"),
         Column("Second look, points", lambda row: _difference(row, "second_look_")),
         Column("p", lambda row: p_value(row["second_look_p"])),
+        Column("Over the row above, points", lambda row: _difference(row, "step_")),
+        Column("p", lambda row: p_value(row["step_p"])),
         Column("Valid", lambda row: percent(row[f"{THINK}_valid"])),
         Column("Mean IoU", lambda row: decimals(row[f"{THINK}_mean_iou"], 2)),
     )
     names = ", ".join(run.name for run in runs)
-    caption = f"Accuracy of each model with one look and with two, 95% intervals; runs {names}"
+    caption = (
+        f"Accuracy of each model with one look and with two, the difference, and that of {THINK} to the row above; "
+        f"95% intervals, exact McNemar p, not adjusted; runs {names}"
+    )
     return Table("models", caption, columns, tuple(rows))
 
 
 def conditions_table(run: Run) -> Table:
     """Every figure of every condition over all items."""
     cells = [cell for name in run.conditions if (cell := run.cell(name))]
-    rows = tuple({"run": run.name, **cell.model_dump()} for cell in cells)
+    rows = tuple({"run": run.name, **_figures(cell)} for cell in cells)
     columns = (
         _text("Condition", "condition"),
-        Column("What it is", lambda row: CONDITION_WORDS.get(row["condition"], ABSENT), numeric=False),
         Column("n", lambda row: f"{row['n']:,}"),
         _share("Accuracy"),
         Column("Valid", lambda row: percent(row["valid"])),
+        Column("Acted", lambda row: percent(row["acted"])),
         Column("Mean IoU", lambda row: decimals(row["mean_iou"], 2)),
         Column("Hit rate", lambda row: percent(row["hit_rate"])),
         Column("Rounds", lambda row: decimals(row["rounds"], 2)),
@@ -132,9 +141,9 @@ def breakdown_table(run: Run, axis: str) -> Table:
         here = {cell.condition: cell for cell in cells if getattr(cell, axis) == value}
         row: dict[str, Any] = {"run": run.name, axis: value, "n": max((c.n for c in here.values()), default=0)}
         for condition in run.conditions:
-            cell = here.get(condition)
-            for key in ("accuracy", "low", "high"):
-                row[f"{condition}_{key}"] = getattr(cell, key) if cell else None
+            figures = _figures(here.get(condition))
+            for key in ("accuracy", "low", "high", "refused"):
+                row[f"{condition}_{key}"] = figures.get(key)
         rows.append(row)
     title, words = ("Kind", "question kind") if axis == "kind" else ("Answer", "form of answer")
     columns = (
@@ -143,21 +152,23 @@ def breakdown_table(run: Run, axis: str) -> Table:
         *(_share(condition, f"{condition}_") for condition in run.conditions),
     )
     name = "kinds" if axis == "kind" else "answer_types"
-    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", columns, tuple(row for row in rows))
+    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", columns, tuple(rows))
 
 
 def comparisons_table(run: Run) -> Table:
     """Every paired comparison of the run."""
-    rows = tuple({"run": run.name, **comparison.model_dump()} for comparison in run.metrics.comparisons)
+    kinds = (ALL, *run.kinds)
+    found = sorted(run.metrics.comparisons, key=lambda comparison: kinds.index(comparison.kind))
+    rows = tuple({"run": run.name, **comparison.model_dump()} for comparison in found)
     columns = (
-        _text("First", "first"),
-        _text("Second", "second"),
+        Column("First − second", lambda row: f"{row['first']} − {row['second']}", numeric=False),
         _text("Kind", "kind"),
         Column("n", lambda row: f"{row['n']:,}"),
-        Column("First − second, points", _difference),
+        Column("Points", _difference),
         Column("Only first right", lambda row: f"{row['first_only']:,}"),
         Column("Only second right", lambda row: f"{row['second_only']:,}"),
         Column("p", lambda row: p_value(row["p"])),
+        Column("p by Holm", lambda row: p_value(row["p_holm"])),
     )
     caption = f"The same items under two conditions, 95% intervals and exact McNemar p; run {run.name}"
     return Table("comparisons", caption, columns, rows)
@@ -184,6 +195,10 @@ def write_tables(tables: Sequence[Table], stem: Path) -> list[Path]:
     return [*written, path]
 
 
+def _figures(cell: Cell | None) -> dict[str, Any]:
+    return {**cell.model_dump(), "refused": cell.refused} if cell else {}
+
+
 def _on_axis(cell: Cell, axis: str) -> bool:
     """Whether the cell is one part of the items by ``axis``, and all of them otherwise."""
     other = "answer_type" if axis == "kind" else "kind"
@@ -196,6 +211,8 @@ def _text(title: str, key: str) -> Column:
 
 def _share(title: str, prefix: str = "") -> Column:
     def show(row: Row) -> str:
+        if row[f"{prefix}refused"]:
+            return "too many failed"
         return share_between(row[f"{prefix}accuracy"], row[f"{prefix}low"], row[f"{prefix}high"])
 
     return Column(title, show)

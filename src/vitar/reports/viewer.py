@@ -7,12 +7,14 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from vitar.data.example import Example
-from vitar.protocol.actions import ZOOM
+from vitar.protocol.actions import ZOOM, MarkRegion, Zoom
+from vitar.protocol.parsing import parse
 from vitar.protocol.prompts import OPTION_LETTERS
 from vitar.protocol.trace import Round, StopReason, Trace
-from vitar.reports.run import SINGLE, Run, Verdict
+from vitar.reports.run import Run, Verdict
 from vitar.reports.wording import decimals
 
 TEXT_LIMIT = 2_000
@@ -121,12 +123,14 @@ def show_item(run: Run, example: Example) -> ShownItem:
 
 def _show_trace(run: Run, example: Example, trace: Trace) -> ShownTrace:
     verdict, score = run.scores[trace.condition, example.id]
-    own = trace.image is not None and example.images[0].uri.replace("\\", "/").endswith("/" + trace.image)
+    own = trace.image is not None and Path(example.images[0].uri).name == trace.image
     true = tuple(region.box_xyxy for region in example.regions) if own else ()
     acted = tuple(box for r in trace.rounds for box in r.boxes if all(map(math.isfinite, box)))
-    whose = "applied by the condition" if any(r.intervened for r in trace.rounds) else "of the model"
-    alt = f"Image of the question, {' '.join(filter(None, (example.modality, example.anatomy)))}, with "
-    alt += f"{len(true)} true and {len(acted)} acted on ({whose})" if own else "no boxes: not the image asked about"
+    acted = acted if own else ()
+    whose = "set by the condition" if any(map(_is_moved, trace.rounds)) else "chosen by the model"
+    alt = f"{' '.join(filter(None, ('Image of the question', example.modality, example.anatomy)))}: "
+    alt += f"{len(true)} true regions, {len(acted)} acted on" if own else "another image than the question is about"
+    alt += f" ({whose})" if acted else ""
     failure = trace.failure
     ending = "" if trace.answer is not None else STOP_WORDS[trace.stop_reason]
     if failure:
@@ -144,7 +148,7 @@ def _show_round(number: int, record: Round, span: tuple[int, int] | None) -> Sho
         verb = "zooms into" if record.action["name"] == ZOOM else "marks"
         boxes = ", ".join("[" + ", ".join(f"{v:.0f}" for v in box) + "]" for box in record.boxes)
         did = f"{verb} {boxes} (pixels of the original)" if boxes else f"calls {record.action['name']}"
-        did += ", set by the condition" if record.intervened else ""
+        did += "; the region is set by the condition" if _is_moved(record) else ""
         did += f"; refused: {record.error.replace('_', ' ')}" if record.error else ""
     start, end = span or (len(record.text), len(record.text))
     image = Overlay(record.image, f"What came back: {record.observation or 'an image'}") if record.image else None
@@ -160,6 +164,13 @@ def _show_round(number: int, record: Round, span: tuple[int, int] | None) -> Sho
     )
 
 
+def _is_moved(record: Round) -> bool:
+    """Whether the action is another one than the model wrote."""
+    outcome = parse(record.text).outcome
+    own = outcome if isinstance(outcome, MarkRegion | Zoom) else None
+    return record.intervened and record.parsed_action() != own
+
+
 def _take_turns(queues: Sequence[deque[Example]]) -> list[Example]:
     """The first of each queue, the second of each, and so on."""
     taken = []
@@ -172,8 +183,3 @@ def _cut(text: str) -> str:
     if len(text) <= TEXT_LIMIT:
         return text
     return f"{text[:TEXT_LIMIT]} … ({len(text) - TEXT_LIMIT:,} more characters)"
-
-
-def has_single_pass(runs: Sequence[Run]) -> bool:
-    """Whether helped and hurt mean anything for these runs."""
-    return any(SINGLE in run.conditions for run in runs)

@@ -33,6 +33,11 @@ def signed_points(value: float | None) -> str:
     return _minus(f"{100 * value:+.1f}") if round(100 * value, 1) else "0.0"
 
 
+def whole_points(value: float) -> str:
+    """A difference for an axis, with the places it needs: ``+25`` or ``−2.5``."""
+    return _minus(f"{100 * value:+.3g}") if value else "0"
+
+
 def points_between(value: float | None, low: float | None, high: float | None) -> str:
     """A difference with its interval, ``+21.0 (+18.0 to +24.0)``."""
     if value is None or low is None or high is None:

@@ -71,7 +71,9 @@ class SftConfig:
         if not 0 <= self.direct_share < 1:
             raise ValueError(f"direct_share is a share from 0 up to but not including 1, got {self.direct_share}")
         if self.start < 0 or self.trajectories < 1:
-            raise ValueError(f"start must be at least 0, trajectories at least 1; got {self.start}, {self.trajectories}")
+            raise ValueError(
+                f"start must be at least 0, trajectories at least 1; got {self.start}, {self.trajectories}"
+            )
         if self.data.startswith(PHANTOMS_PREFIX) == bool(self.traces):
             raise ValueError("stored data needs traces, and phantoms are written by the teacher and take none")
 
@@ -114,7 +116,7 @@ class GrpoConfig:
         if min(self.accuracy_weight, self.format_weight, self.region_iou_weight) < 0:
             raise ValueError("reward weights cannot be negative")
         if self.start < 0 or self.examples < 1:
-            raise ValueError(f"start must be at least 0, examples at least 1; got {self.start}, {self.examples}")
+            raise ValueError(f"start is at least 0 and examples at least 1, got {self.start}, {self.examples}")
 
 
 def _check_episode(config: SftConfig | GrpoConfig) -> None:

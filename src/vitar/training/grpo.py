@@ -17,9 +17,10 @@ from vitar.protocol.prompts import interactive_messages
 from vitar.run_record import write_run_record
 from vitar.training.config import ConfigError, GrpoConfig
 from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
+from vitar.training.running import run_trainer
 from vitar.training.tool_environment import environment_factory
 from vitar.training.trajectories import open_examples
-from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor, run_trainer
+from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor
 
 if TYPE_CHECKING:
     import datasets

@@ -30,8 +30,9 @@ def assistant_labels(processor: ProcessorMixin, messages: Sequence[Message], **t
     Raises:
         PlaceholderMismatch: the tokens hold another number of image placeholders than the images need.
     """
-    encoded = processor.apply_chat_template(  # type: ignore[attr-defined]
-        [list(messages)], tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **template
+    conversations: Any = [list(messages)]
+    encoded: Any = processor.apply_chat_template(
+        conversations, tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **template
     )
     mask = torch.tensor(encoded["assistant_masks"][0])
     inputs = {name: torch.tensor(encoded[name][0]) for name in ("input_ids", "attention_mask", "mm_token_type_ids")}

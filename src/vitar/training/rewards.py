@@ -38,9 +38,7 @@ def accuracy_reward(
     return [float(grade(kind, gold, choices, final_answer(said)).correct) for said, gold, kind, choices in rows]
 
 
-def format_reward(
-    completions: Sequence[Completion], environments: Sequence[ToolEnvironment], **_: Any
-) -> list[float]:
+def format_reward(completions: Sequence[Completion], environments: Sequence[ToolEnvironment], **_: Any) -> list[float]:
     """1 for an episode that parses from its first turn to its answer and in which an action showed a region."""
     rows = zip(completions, environments, strict=True)
     return [float(final_answer(said) is not None and bool(_acted_on(environment))) for said, environment in rows]

@@ -20,6 +20,7 @@ from vitar.protocol.trace import read_traces
 from vitar.run_record import write_run_record
 from vitar.training.config import PHANTOMS_PREFIX, SftConfig
 from vitar.training.masking import IGNORE, assistant_labels
+from vitar.training.running import run_trainer
 from vitar.training.trajectories import (
     Replay,
     Trajectory,
@@ -29,7 +30,7 @@ from vitar.training.trajectories import (
     recorded_trajectories,
     taught_trajectories,
 )
-from vitar.training.trl_adapter import prepare_processor, run_trainer, sft_arguments, sft_trainer
+from vitar.training.trl_adapter import prepare_processor, sft_arguments, sft_trainer
 
 if TYPE_CHECKING:
     import datasets
@@ -59,7 +60,7 @@ class ConversationCollator:
         if any((one["labels"] == IGNORE).all() for one in encoded):
             raise ValueError("a conversation has no assistant token; its chat template needs {% generation %} blocks")
         pads = {
-            "input_ids": self.processor.tokenizer.pad_token_id,  # type: ignore[attr-defined]
+            "input_ids": self.processor.tokenizer.pad_token_id,
             "attention_mask": 0,
             "mm_token_type_ids": 0,
             "labels": IGNORE,

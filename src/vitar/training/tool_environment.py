@@ -50,9 +50,13 @@ class ToolEnvironment:
 
 
 class _AllTools(ToolEnvironment):
-    """The methods that a run's class chooses from; transformers reads signatures and docstrings as they stand here."""
+    """The methods that a run's class chooses from.
 
-    def mark_region(self, boxes: list[list[float]], image: int = 1) -> list:
+    Signatures and docstrings are what the model reads. A type of the result would be printed in the schema as well, and
+    the protocol's schemas have none, so none is declared.
+    """
+
+    def mark_region(self, boxes: list[list[float]], image: int = 1):  # type: ignore[no-untyped-def]
         """Outline one or more regions on an image and look at it again.
 
         Args:
@@ -61,7 +65,7 @@ class _AllTools(ToolEnvironment):
         """
         return self._call(MARK_REGION, {BOXES: boxes, IMAGE: image})
 
-    def zoom(self, box: list[float], image: int = 1) -> list:
+    def zoom(self, box: list[float], image: int = 1):  # type: ignore[no-untyped-def]
         """Enlarge one region of an image and look at it.
 
         Args:

@@ -69,7 +69,13 @@ def is_right(trace: Trace, example: Example) -> bool:
 
 
 def taught_trajectories(
-    examples: Sequence[Example], split: str, start: int, count: int, profile: Profile, config: EnvironmentConfig, seed: int
+    examples: Sequence[Example],
+    split: str,
+    start: int,
+    count: int,
+    profile: Profile,
+    config: EnvironmentConfig,
+    seed: int,
 ) -> list[Trajectory]:
     """Lets the phantom teacher go through the loop from item ``start`` until ``count`` of its episodes end right.
 
@@ -102,7 +108,9 @@ def taught_trajectories(
         if len(kept) == count:
             progress.close()
             return kept
-    raise RuntimeError(f"of {2 * count} episodes of the phantom teacher only {len(kept)} ended right; {count} are needed")
+    raise RuntimeError(
+        f"of {2 * count} episodes of the phantom teacher only {len(kept)} ended right; {count} are needed"
+    )
 
 
 def recorded_trajectories(

@@ -7,24 +7,19 @@ version is pinned and checked. Written against TRL 1.16.0 by reading ``sft_train
   collator, so batches and loss masks are made here.
 - `GRPOTrainer` gives the images that a tool returns to the model and to the loss, but when images and placeholders of
   a batch disagree it drops every image of the batch and goes on. `guard_placeholders` stops that.
-- Neither keeps what a killed run left of a half-written checkpoint apart; `last_checkpoint` does.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, ProcessorMixin, Trainer
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers import PreTrainedModel, ProcessorMixin
 
 from vitar.backends.placeholders import check_placeholders
 from vitar.backends.profiles import Profile, profile_of
@@ -37,11 +32,7 @@ if TYPE_CHECKING:
     from peft import LoraConfig
     from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
-logger = logging.getLogger(__name__)
-
 TRL_VERSION = "1.16.0"
-HISTORY_NAME = "history.json"
-FINAL_NAME = "final"
 
 _DEFAULTS: dict[str, Any] = {
     "report_to": ["tensorboard"],
@@ -50,7 +41,6 @@ _DEFAULTS: dict[str, Any] = {
     "save_steps": 50,
     "save_total_limit": 2,
 }
-_LAST_WRITTEN = "trainer_state.json"
 
 
 def check_version() -> None:
@@ -119,13 +109,16 @@ def prepare_processor(model: PreTrainedModel, processor: ProcessorMixin) -> Prof
     from trl.chat_template_utils import has_generation_markers
 
     profile = profile_of(model.config, processor)
-    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+    tokenizer = processor.tokenizer
     template = profile.chat_template or getattr(processor, "chat_template", None) or tokenizer.chat_template
     if not has_generation_markers(template):
         raise ConfigError("the chat template has no {% generation %} blocks, which tell the model's tokens from others")
-    processor.chat_template = tokenizer.chat_template = template  # type: ignore[attr-defined]
+    processor.chat_template = tokenizer.chat_template = template
     tokenizer.response_template = RESPONSE_TEMPLATE
     tokenizer.padding_side = "left"
+    # TRL 1.16 expects tensors where it names no type, as torchvision's image processors give; those without it give
+    # numpy, and a batch in which every first action was refused would end in an AttributeError.
+    processor.image_processor.return_tensors = "pt"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return profile
@@ -193,7 +186,7 @@ def grpo_trainer(
     processor: ProcessorMixin,
     arguments: GRPOConfig,
     dataset: datasets.Dataset,
-    rewards: list[Callable[..., list[float | None]]],
+    rewards: Sequence[Callable[..., Any]],
     environment_factory: Callable[[], Any],
     lora: Mapping[str, Any] | None = None,
 ) -> GRPOTrainer:
@@ -201,61 +194,17 @@ def grpo_trainer(
     from trl import GRPOTrainer
 
     guard_placeholders(model, processor)
+    if not arguments.use_vllm:
+        # TRL 1.16 forbids the image placeholder alone; a sampled video placeholder ends in a TypeError in the loss.
+        forbidden = [processor.image_token_id, processor.video_token_id]
+        arguments.generation_kwargs = {"suppress_tokens": forbidden, **(arguments.generation_kwargs or {})}
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the version is pinned, so its warning has no use
     return GRPOTrainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
         processing_class=processor,
-        reward_funcs=rewards,
+        reward_funcs=[*rewards],
         environment_factory=environment_factory,
         peft_config=lora_config(lora),
     )
-
-
-def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) -> Path:
-    """Trains to the end; writes the history and the finished model, adapters merged in.
-
-    Args:
-        resume: go on from the last whole checkpoint in the output folder, if there is one.
-
-    Returns:
-        the folder of the finished model.
-    """
-    output = Path(trainer.args.output_dir)
-    checkpoint = last_checkpoint(output) if resume else None
-    if checkpoint:
-        logger.info("resuming from %s", checkpoint)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    final = output / FINAL_NAME
-    if trainer.is_world_process_zero():
-        partial = output / f".{HISTORY_NAME}.partial"
-        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
-        partial.replace(output / HISTORY_NAME)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "merge_and_unload"):
-        merged = model.merge_and_unload()
-        if trainer.is_world_process_zero():
-            merged.save_pretrained(final)
-            processor.save_pretrained(final)
-    else:
-        trainer.save_model(str(final))
-    return final
-
-
-def last_checkpoint(output: Path) -> Path | None:
-    """The newest checkpoint that was written to its end, or None."""
-    whole = [
-        folder
-        for folder in output.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
-        if folder.name.rpartition("-")[2].isdecimal() and _is_json(folder / _LAST_WRITTEN)
-    ]
-    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text())
-    except (OSError, ValueError):
-        return False
-    return True

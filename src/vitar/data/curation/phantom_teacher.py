@@ -90,7 +90,7 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
     words |= {"plural": plural(_asked_noun(family, item))}
     if len(subject) == 1:
         words["place"] = item.lesions[subject[0]].location
-        wordings = FIRST_ZOOM if tool == ZOOM else FIRST_MARK_ONE
+        wordings: Sequence[str] = FIRST_ZOOM if tool == ZOOM else FIRST_MARK_ONE
     else:
         wordings = FIRST_MARK_ALL if subject else FIRST_NOTHING
     thought = _pick(wordings, rng).format(**words)
@@ -136,7 +136,7 @@ def _asked_noun(family: Family, item: Item) -> str:
 
 
 def _pick(wordings: Sequence[str], rng: np.random.Generator) -> str:
-    return wordings[rng.integers(len(wordings))]
+    return wordings[int(rng.integers(len(wordings)))]
 
 
 class PhantomTeacher:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from PIL import Image
+from torch import Tensor
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessorPil,
@@ -23,6 +25,12 @@ FIRST_LOOK_PX = 256
 ZOOM_PX = 128
 """Longer side of an enlarged region: 16 visual tokens for a square one."""
 
+WHITENING_FLOOR = 1e-4
+"""Added to every variance, as a share of the mean one: whitening must not blow up what is almost constant."""
+
+WHITENED_STD = 0.5
+"""Standard deviation of every component of an embedded patch at the start."""
+
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> ImageOnlyQwen3VLProcessor:
     """The processor of the embedded model: images between a zoom's and a first look's area, in multiples of a token."""
@@ -31,22 +39,27 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> ImageOnlyQwen3VLProce
         patch_size=PATCH_PX,
         merge_size=MERGE,
         temporal_patch_size=2,
-        image_mean=[0.5, 0.5, 0.5],
-        image_std=[0.5, 0.5, 0.5],
+        image_mean=[0.4, 0.4, 0.4],
+        image_std=[0.25, 0.25, 0.25],
         resample=Image.Resampling.BOX,  # the mean of 2 x 2 pixels at the first look at a phantom
     )
     tokenizer.chat_template = TINY_TEMPLATE
     return ImageOnlyQwen3VLProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=TINY_TEMPLATE)
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast, text_width: int = 192, vision_width: int = 128):
+def build_model(
+    tokenizer: PreTrainedTokenizerFast, text_width: int = 192, vision_width: int = 128
+) -> Qwen3VLForConditionalGeneration:
     """A fresh model with random weights drawn from torch's global generator.
 
     The config carries `zoom_side_px` and `coordinate_step` under ``vitar``, so that they travel with every checkpoint.
     """
-    token = tokenizer.convert_tokens_to_ids
+
+    def token(name: str) -> int:
+        return int(tokenizer.convert_tokens_to_ids(name))  # type: ignore[arg-type]
+
     head = 48
-    config = Qwen3VLConfig(
+    config = Qwen3VLConfig(  # type: ignore[call-arg]
         text_config={
             "vocab_size": -(-len(tokenizer) // 64) * 64,
             "hidden_size": text_width,
@@ -87,3 +100,25 @@ def build_model(tokenizer: PreTrainedTokenizerFast, text_width: int = 192, visio
     model.generation_config.eos_token_id = token("<|im_end|>")
     model.generation_config.pad_token_id = token("<|endoftext|>")
     return model
+
+
+@torch.no_grad()
+def whiten_patches(model: Qwen3VLForConditionalGeneration, patches_PF: Tensor) -> None:
+    """Starts the patch embedding as the whitened principal components of real patches, in place.
+
+    Image power falls steeply with spatial frequency, so a random embedding mostly passes on local brightness, and the
+    fine detail that lesions differ in has to be found beneath it. With whitening every component starts at unit
+    variance, fine ones too.
+
+    Args:
+        patches_PF: many patches as the processor makes them.
+    """
+    projection = model.model.visual.patch_embed.proj
+    mean_F = patches_PF.mean(0)
+    centred_PF = patches_PF - mean_F
+    variances, components = torch.linalg.eigh(centred_PF.T @ centred_PF / len(centred_PF))  # ascending
+    kept = projection.out_channels
+    weight = (components[:, -kept:] / (variances[-kept:] + WHITENING_FLOOR * variances[-kept:].mean()).sqrt()).T
+    weight = weight * WHITENED_STD
+    projection.weight.copy_(weight.reshape(projection.weight.shape))
+    projection.bias.copy_(-weight @ mean_F)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration
 
-from vitar.training.base.lessons import Vocabulary
+from vitar.training.base.dense import Vocabulary
 from vitar.training.masking import IGNORE
 
 BACKGROUND_WEIGHT = 0.2
@@ -47,13 +47,13 @@ class BaseLearner(nn.Module):
         self.register_buffer("near_tokens", near_tokens, persistent=False)
         self.register_buffer("near_weights", near_weights, persistent=False)
         self.model, self.dense_weight = model, dense_weight
-        width = model.config.text_config.hidden_size
+        width = model.config.text_config.hidden_size  # type: ignore[union-attr]
         self.attribute_sizes = [len(values) for _, values in vocabulary.attributes]
         self.kind_probe = nn.Linear(width, 1 + len(vocabulary.kinds))
         self.box_probe = nn.Linear(width, 4)
         self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """All weights once: the output layer shares the input embedding's, and safetensors refuses shared storage."""
         weights = super().state_dict(*args, **kwargs)
         return {name: value for name, value in weights.items() if not name.endswith("lm_head.weight")}

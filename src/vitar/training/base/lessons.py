@@ -6,8 +6,7 @@ tools and answer tags, never occurs: the base stands where Lingshu-7B stands in 
 answers. Three kinds of question beside the benchmark's own give it the skills that a small model does not pick up by
 itself (docs/experiments.md): pointing ("Give the box of ..."), and matching a value to its option letter.
 
-Each lesson also carries dense targets, what lies under every visual token, for an auxiliary loss that
-teaches the vision tower to see within minutes; language supervision alone does not.
+Each lesson also carries dense targets (`dense`), for an auxiliary loss that keeps the vision tower seeing.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from transformers import ProcessorMixin
 
 from vitar.data.phantoms.dataset import FAMILIES, phantom
@@ -33,8 +31,9 @@ from vitar.imaging.zoom import zoom
 from vitar.protocol.messages import Message, assistant_message, user_message
 from vitar.protocol.prompts import OPTION_LETTERS, direct_text, question_text
 from vitar.training.base.architecture import ZOOM_PX
+from vitar.training.base.dense import Vocabulary, grid_hw, seen_in, token_targets
 from vitar.training.base.tokenizer import COORDINATE_STEP
-from vitar.training.masking import IGNORE, assistant_labels
+from vitar.training.masking import assistant_labels
 
 WHOLE_WORDS, REGION_WORDS = 120, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
@@ -53,77 +52,6 @@ MATCHING_SHARE = 0.5
 
 FINE_SHARE_WHOLE = 0.25
 """Chance that a fine-attribute question is put to a whole image, where it is mostly a guess."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """Class indices of the dense targets: lesion kinds of all families, and values of all attributes."""
-
-    kinds: tuple[str, ...]
-    attributes: tuple[tuple[str, tuple[str, ...]], ...]
-
-    @classmethod
-    def of(cls, families: Sequence[Family]) -> Vocabulary:
-        kinds = tuple(f"{family.name}/{kind}" for family in families for kind in family.kinds)
-        attributes = tuple(
-            (f"{family.name}/{kind}/{name}", values)
-            for family in families
-            for kind in family.kinds
-            for name, values in family.attributes.get(kind, {}).items()
-        )
-        return cls(kinds, attributes)
-
-
-@dataclass(frozen=True)
-class TokenTargets:
-    """What lies under each visual token of one image, in raster order.
-
-    Args:
-        kind_T: 0 for background, else 1 + index of the lesion kind; `IGNORE` where a lesion only touches the token.
-        box_T4: centre x, y and width, height of the lesion relative to the token, in token sides; NaN on background.
-        attributes_TA: value index per attribute of the vocabulary; `IGNORE` where it does not apply or cannot be seen.
-    """
-
-    kind_T: Tensor
-    box_T4: Tensor
-    attributes_TA: Tensor
-
-
-def token_targets(
-    scene: Phantom, view: View, grid_hw: tuple[int, int], vocabulary: Vocabulary, *, fine: bool
-) -> TokenTargets:
-    """Dense targets of ``view``, a picture of ``scene`` that becomes ``grid_hw`` visual tokens.
-
-    Args:
-        fine: whether attributes are targets too (they can be seen on an enlarged region only).
-    """
-    rows, columns = grid_hw
-    grid = view.frame.grid(columns, rows)
-    kind = np.zeros((rows, columns), dtype=np.int64)
-    box = np.full((rows, columns, 4), np.nan, dtype=np.float32)
-    attributes = np.full((rows, columns, len(vocabulary.attributes)), IGNORE, dtype=np.int64)
-    row, column = np.mgrid[0:rows, 0:columns]
-    for lesion in scene.lesions:
-        b = lesion.box.to(grid)
-        overlap = np.clip(np.minimum(column + 1, b.x1) - np.maximum(column, b.x0), 0, None)
-        overlap = overlap * np.clip(np.minimum(row + 1, b.y1) - np.maximum(row, b.y0), 0, None)
-        touched = overlap > 0.02
-        held = overlap > 0.3 * min(1.0, b.area)
-        kind[touched & ~held & (kind == 0)] = IGNORE
-        kind[held] = 1 + vocabulary.kinds.index(f"{scene.family.name}/{lesion.spec.kind}")
-        cx, cy = b.center
-        box[held] = np.stack([cx - column, cy - row, *np.broadcast_arrays(b.width, b.height, column)[:2]], -1)[held]
-        if fine:
-            for index, (name, values) in enumerate(vocabulary.attributes):
-                family, lesion_kind, attribute = name.split("/")
-                if family == scene.family.name and lesion_kind == lesion.spec.kind:
-                    attributes[held, index] = values.index(lesion.spec.attributes[attribute])
-    flat = rows * columns
-    return TokenTargets(
-        torch.from_numpy(kind.reshape(flat)),
-        torch.from_numpy(box.reshape(flat, 4)),
-        torch.from_numpy(attributes.reshape(flat, -1)),
-    )
 
 
 def crowded_scene(family: Family, split: str, index: int, rng: np.random.Generator) -> Phantom:
@@ -150,19 +78,11 @@ def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> Vie
     size = np.array([b.width, b.height])
     centre = np.array(b.center) + rng.normal(0, 0.15, 2) * size
     half = np.maximum(size * np.exp(rng.normal(0, 0.2, 2)), 12) / 2
-    loose = Box(*(centre - half), *(centre + half), b.frame).clipped()
+    (x0, y0), (x1, y1) = centre - half, centre + half
+    loose = Box(x0, y0, x1, y1, b.frame).clipped()
     image = Image.fromarray(scene.image)
     enlarged, crop = zoom(image, loose if loose.area > 0 else b, ZOOM_PX)
     return View(enlarged, Frame.over(crop, *enlarged.size))
-
-
-def picture_lesson(index: int, split: str) -> tuple[Phantom, list[View]]:
-    """A lesson without words: a crowded phantom, and enlarged regions around its lesions, at least two."""
-    rng = seeded_rng("pictures", split, index)
-    family = list(FAMILIES.values())[index % len(FAMILIES)]
-    scene = crowded_scene(family, split, index // len(FAMILIES), rng)
-    chosen = scene.lesions if len(scene.lesions) > 1 else scene.lesions * 2
-    return scene, [whole_view(scene), *(region_view(scene, lesion, rng) for lesion in chosen)]
 
 
 @dataclass(frozen=True)
@@ -293,53 +213,20 @@ def _conversation(
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Lessons as model inputs, rendered when asked for.
+    """Lessons as model inputs, rendered when asked for."""
 
-    Args:
-        text: False leaves the conversation out and keeps pictures and dense targets (the vision phase).
-    """
-
-    def __init__(self, processor: ProcessorMixin, split: str, count: int, *, start: int = 0, text: bool = True) -> None:
-        self.processor, self.split, self.count, self.start, self.text = processor, split, count, start, text
+    def __init__(self, processor: ProcessorMixin, split: str, count: int, start: int = 0) -> None:
+        self.processor, self.split, self.count, self.start = processor, split, count, start
         self.vocabulary = Vocabulary.of(tuple(FAMILIES.values()))
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if self.text:
-            taught = lesson(self.start + index, self.split)
-            scene, views, skills = taught.scene, taught.views, taught.skills
-            inputs = assistant_labels(self.processor, taught.messages)
-        else:
-            scene, views = picture_lesson(self.start + index, self.split)
-            skills = []
-            images = [view.image for view in views]
-            inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))  # type: ignore[attr-defined]
+        taught = lesson(self.start + index, self.split)
+        inputs = assistant_labels(self.processor, taught.messages)
         targets = [
-            token_targets(scene, view, (int(thw[1]) // 2, int(thw[2]) // 2), self.vocabulary, fine=place > 0)
-            for place, (view, thw) in enumerate(zip(views, inputs["image_grid_thw"], strict=True))
+            token_targets(seen_in(taught.scene, view), grid_hw(thw), self.vocabulary, fine=place > 0)
+            for place, (view, thw) in enumerate(zip(taught.views, inputs["image_grid_thw"], strict=True))
         ]
-        return {**inputs, "targets": targets, "skills": skills}
-
-
-def collate(lessons: list[dict[str, Any]], pad_token_id: int) -> dict[str, Tensor]:
-    """Right-pads token rows; concatenates what is per patch or per visual token.
-
-    Returns:
-        input_ids, attention_mask, labels, mm_token_type_ids [B, T] (with text), pixel_values [patches, features],
-        image_grid_thw [images, 3], kind [V], box [V, 4], attributes [V, A] over all visual tokens V.
-    """
-    batch: dict[str, Tensor] = {}
-    pads = {"input_ids": pad_token_id, "attention_mask": 0, "labels": IGNORE, "mm_token_type_ids": 0}
-    for name, value in pads.items():
-        if name in lessons[0]:
-            rows = [one[name] for one in lessons]
-            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
-    for name in ("pixel_values", "image_grid_thw"):
-        batch[name] = torch.cat([one[name] for one in lessons])
-    targets = [target for one in lessons for target in one["targets"]]
-    batch["kind"] = torch.cat([t.kind_T for t in targets])
-    batch["box"] = torch.cat([t.box_T4 for t in targets])
-    batch["attributes"] = torch.cat([t.attributes_TA for t in targets])
-    return batch
+        return {**inputs, "targets": targets, "skills": taught.skills}

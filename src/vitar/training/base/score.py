@@ -12,8 +12,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from vitar.imaging.geometry import Box, Frame
+from vitar.training.base.dense import collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, collate
+from vitar.training.base.lessons import LessonDataset
 from vitar.training.masking import IGNORE
 
 _THOUSANDTHS = Frame.original(1000, 1000)
@@ -33,7 +34,7 @@ def score_skills(learner: BaseLearner, lessons: LessonDataset, batch: int = 8) -
     was_training = learner.training
     learner.eval()
     values: defaultdict[str, list[float]] = defaultdict(list)
-    tokenizer: PreTrainedTokenizerFast = lessons.processor.tokenizer  # type: ignore[attr-defined]
+    tokenizer: PreTrainedTokenizerFast = lessons.processor.tokenizer
     device = learner.near_tokens.device
     for start in range(0, len(lessons), batch):
         some = [lessons[index] for index in range(start, min(start + batch, len(lessons)))]
@@ -44,7 +45,7 @@ def score_skills(learner: BaseLearner, lessons: LessonDataset, batch: int = 8) -
                 said, predicted = predicted[: len(turn)], predicted[len(turn) :]
                 value = float(said == turn)
                 if skill.endswith("pointing/one"):
-                    value = _iou(tokenizer.decode(said[:-1]), tokenizer.decode(turn[:-1]))
+                    value = _iou(str(tokenizer.decode(said[:-1])), str(tokenizer.decode(turn[:-1])))
                 values[skill].append(value)
     learner.train(was_training)
     return {skill: SkillScore(sum(v) / len(v), len(v)) for skill, v in sorted(values.items())}
@@ -59,7 +60,12 @@ def _turns(labels: list[int]) -> Iterator[list[int]]:
 
 def _iou(said: str, truth: str) -> float:
     try:
-        box = Box(*ast.literal_eval(said), _THOUSANDTHS)
+        box = _box(said)
     except (SyntaxError, ValueError, TypeError):
         return 0.0
-    return box.iou(Box(*ast.literal_eval(truth), _THOUSANDTHS))
+    return box.iou(_box(truth))
+
+
+def _box(written: str) -> Box:
+    x0, y0, x1, y1 = ast.literal_eval(written)
+    return Box(x0, y0, x1, y1, _THOUSANDTHS)

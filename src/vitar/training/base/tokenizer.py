@@ -90,7 +90,8 @@ def near_tokens(tokenizer: PreTrainedTokenizerFast, rows: int) -> tuple[Tensor, 
     weights = torch.zeros(rows, len(NEAR_STEPS))
     weights[:, 0] = 1.0
     for blank in ("", "\u0120"):  # byte-level BPE writes a leading blank as U+0120
-        row = tokenizer.convert_tokens_to_ids([f"{blank}{n}" for n in range(0, 1001, COORDINATE_STEP)])
+        numbers = [f"{blank}{n}" for n in range(0, 1001, COORDINATE_STEP)]
+        row = [int(token) for token in tokenizer.convert_tokens_to_ids(numbers)]  # type: ignore[union-attr]
         for place in range(2, len(row) - 2):
             ids[row[place]] = torch.tensor([row[place + step] for step in NEAR_STEPS])
             weights[row[place]] = torch.tensor(NEAR_WEIGHTS)

@@ -30,12 +30,18 @@ from vitar.data.phantoms.dataset import FAMILIES
 from vitar.run_record import bf16_is_fast, write_run_record
 from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
+from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, Vocabulary, collate
+from vitar.training.base.lessons import LessonDataset
+from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
 from vitar.training.base.tokenizer import build_tokenizer, near_tokens
 
 logger = logging.getLogger(__name__)
+
+
+WHITENING_ROWS = 60
+"""Rows of pictures whose patches the patch embedding is whitened with."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class BaseConfig:
     Args:
         output_dir: checkpoints, logs, and the finished model under ``final``.
         vocab_size: upper bound of the tokenizer.
-        vision_steps, vision_batch: first phase, dense targets alone.
+        scenes: phantoms in the bank of pictures.
+        vision_steps, vision_batch: first phase, rows of pictures with dense targets alone.
         language_steps, language_batch: second phase, conversations and dense targets.
         learning_rate: peak for the language model, and for the vision tower in its own phase.
         vision_rate: factor on the vision tower's rate in the second phase.
@@ -57,8 +64,9 @@ class BaseConfig:
 
     output_dir: str
     vocab_size: int = 1024
-    vision_steps: int = 600
-    vision_batch: int = 32
+    scenes: int = 10_000
+    vision_steps: int = 3000
+    vision_batch: int = 8
     language_steps: int = 3000
     language_batch: int = 32
     learning_rate: float = 1e-3
@@ -78,19 +86,24 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
     """
     output = Path(config.output_dir)
     write_run_record(output, config)
+    bank = picture_bank(output / "pictures", config.scenes, "train", os.cpu_count() or 1)
     start = output / "start"
     if not (start / "model.safetensors").is_file():
         set_seed(config.seed)
-        processor = build_processor(build_tokenizer(corpus(config.seed), config.vocab_size))
-        model = build_model(processor.tokenizer)  # type: ignore[attr-defined]
-        processor.save_pretrained(start)
+        fresh = build_processor(build_tokenizer(corpus(config.seed), config.vocab_size))
+        model = build_model(fresh.tokenizer)
+        fresh.save_pretrained(start)
         model.save_pretrained(start)
     processor = load_processor(str(start))
-    vision = _run_phase(config, "vision", start, processor, resume)
-    return _run_phase(config, "language", vision, processor, resume)
+    pictures = PictureDataset(processor, *bank, count=config.vision_steps * config.vision_batch)
+    vision = _run_phase(config, "vision", start, pictures, resume)
+    lessons = LessonDataset(processor, "train", config.language_steps * config.language_batch, start=config.scenes)
+    return _run_phase(config, "language", vision, lessons, resume)
 
 
-def _run_phase(config: BaseConfig, phase: str, source: Path, processor: ProcessorMixin, resume: bool) -> Path:
+def _run_phase(
+    config: BaseConfig, phase: str, source: Path, dataset: PictureDataset | LessonDataset, resume: bool
+) -> Path:
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
     folder = Path(config.output_dir) / phase
     final = folder / "final"
@@ -101,21 +114,21 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
     steps, batch = (
         (config.language_steps, config.language_batch) if text else (config.vision_steps, config.vision_batch)
     )
+    processor = dataset.processor
     micro = config.micro_batch if text else batch
     set_seed(config.seed)
     if not torch.cuda.is_available() and config.workers:  # the lessons' workers need the other cores
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
     model = load_model(str(source)).train()
-    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+    tokenizer = processor.tokenizer
     learner = BaseLearner(
-        model,  # type: ignore[arg-type]
+        model,
         Vocabulary.of(tuple(FAMILIES.values())),
         config.dense_weight if text else 1.0,
         *near_tokens(tokenizer, model.config.text_config.vocab_size),
     )
     if (source / "probes.pt").is_file():
         learner.load_state_dict(torch.load(source / "probes.pt"), strict=False)
-    start = config.vision_steps * config.vision_batch if text else 0  # no lesson is seen twice
     optimizer = torch.optim.AdamW(
         _parameter_groups(learner, config.learning_rate, config.vision_rate if text else 1.0), betas=(0.9, 0.98)
     )
@@ -146,9 +159,9 @@ def _run_phase(config: BaseConfig, phase: str, source: Path, processor: Processo
             seed=config.seed,
             label_names=["kind"],
         ),
-        train_dataset=LessonDataset(processor, "train", steps * batch, start=start, text=text),
+        train_dataset=dataset,
         data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
-        optimizers=(optimizer, scheduler),
+        optimizers=(optimizer, scheduler),  # type: ignore[arg-type]
         callbacks=[ScoreSkills(processor, config.save_steps)] if text else None,
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None)

@@ -1,0 +1,46 @@
+# Every target sets up .venv first; a second run is quick until pyproject.toml or constraints.txt changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TORCH := $(shell grep "^torch==" constraints.txt)
+
+.PHONY: help install demo test check coverage
+
+help:
+	@echo "make install   .venv with everything that the other targets need"
+	@echo "make demo      train, evaluate and report on the embedded model, in minutes"
+	@echo "make test      tests; options go into ARGS, as in make test ARGS='-k zoom'"
+	@echo "make check     format, lint, types and tests"
+	@echo "make coverage  lines of protocol, imaging and grading that their tests run"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+		echo "vitar needs Python 3.11 or newer; $(PYTHON) is older or missing." >&2; \
+		echo "Name another one, as in: make PYTHON=python3.12 install" >&2; \
+		exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+		echo "Cannot make a virtual environment; on Debian and Ubuntu install python3-venv." >&2; \
+		exit 1; }
+	$(BIN)/pip install $(TORCH)
+	$(BIN)/pip install -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/vitar demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest tests/protocol tests/imaging tests/grading --cov=vitar.protocol --cov=vitar.imaging \
+		--cov=vitar.grading --cov-report=term --cov-fail-under=90

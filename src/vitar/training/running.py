@@ -1,0 +1,69 @@
+"""A training run from its last checkpoint to its finished model, whichever of TRL's trainers runs it.
+
+A killed run may leave a checkpoint that is half written. transformers' own `get_last_checkpoint` would take it for the
+newest one; `last_checkpoint` takes the newest that is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from transformers import ProcessorMixin, Trainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+logger = logging.getLogger(__name__)
+
+HISTORY_NAME = "history.json"
+FINAL_NAME = "final"
+
+_LAST_WRITTEN = "trainer_state.json"
+
+
+def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) -> Path:
+    """Trains to the end; writes the history and the finished model, adapters merged in.
+
+    Args:
+        resume: go on from the last whole checkpoint in the output folder, if there is one.
+
+    Returns:
+        the folder of the finished model.
+    """
+    output = Path(str(trainer.args.output_dir))
+    checkpoint = last_checkpoint(output) if resume else None
+    if checkpoint:
+        logger.info("resuming from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    final = output / FINAL_NAME
+    if trainer.is_world_process_zero():
+        partial = output / f".{HISTORY_NAME}.partial"
+        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
+        partial.replace(output / HISTORY_NAME)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        merged = model.merge_and_unload()
+        if trainer.is_world_process_zero():
+            merged.save_pretrained(final)
+            processor.save_pretrained(final)
+    else:
+        trainer.save_model(str(final))
+    return final
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """The newest checkpoint that was written to its end, or None."""
+    whole = [
+        folder
+        for folder in output.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
+        if folder.name.rpartition("-")[2].isdecimal() and _is_json(folder / _LAST_WRITTEN)
+    ]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return True

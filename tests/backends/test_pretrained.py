@@ -1,0 +1,149 @@
+"""Loading: what comes out, and what is said when nothing can."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from vitar.backends.local import LocalBackend
+from vitar.backends.pretrained import (
+    ImageOnlyQwen3VLProcessor,
+    ModelError,
+    embed_patches_by_matmul,
+    load_model,
+    load_processor,
+    resolve,
+)
+
+Spoil = Callable[[Path], object]
+
+
+@pytest.fixture
+def copy(small_model_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the small model's folder, to be spoiled."""
+    return Path(shutil.copytree(small_model_dir, tmp_path / "copy"))
+
+
+def test_a_saved_processor_comes_back_without_torchvision(small_model_dir: Path) -> None:
+    processor = load_processor(str(small_model_dir))
+    assert isinstance(processor, ImageOnlyQwen3VLProcessor)
+    encoded = processor(
+        text=["<|vision_start|><|image_pad|><|vision_end|>Side?"],
+        images=[Image.new("L", (64, 128), 90)],
+        return_tensors="pt",
+    )
+    assert encoded["image_grid_thw"].tolist() == [[1, 8, 4]]
+    assert int((encoded["input_ids"] == processor.image_token_id).sum()) == 8  # type: ignore[attr-defined]
+
+
+def test_a_processor_saved_under_the_family_s_own_class_loads_too(copy: Path, small_model_dir: Path) -> None:
+    path = copy / "processor_config.json"
+    config = json.loads(path.read_text())
+    assert config["processor_class"] == "ImageOnlyQwen3VLProcessor"
+    path.write_text(json.dumps(config | {"processor_class": "Qwen3VLProcessor"}))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 96), dtype=np.uint8))
+    pixels = [
+        load_processor(str(folder)).image_processor(images=[image], return_tensors="pt")["pixel_values"]  # type: ignore[attr-defined]
+        for folder in (copy, small_model_dir)
+    ]
+    assert torch.equal(*pixels)
+    assert load_processor(str(copy)).tokenizer.encode("a nodule") == load_processor(  # type: ignore[attr-defined]
+        str(small_model_dir)
+    ).tokenizer.encode("a nodule")  # type: ignore[attr-defined]
+
+
+def test_the_patch_embedding_by_matmul_is_exact(small_model_dir: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    reference = AutoModelForImageTextToText.from_pretrained(small_model_dir, dtype=torch.float32).eval()
+    pixels = torch.randn(24, 3 * 2 * 16 * 16, generator=torch.Generator().manual_seed(0))
+    conv = [m for m in reference.modules() if type(m).__name__.endswith("PatchEmbed")]
+    assert len(conv) == 1
+    assert isinstance(conv[0].proj, nn.Conv3d)
+    with torch.inference_mode():
+        before = conv[0](pixels)
+        weights = {name: value.clone() for name, value in reference.state_dict().items()}
+        embed_patches_by_matmul(reference)
+        after = conv[0](pixels)
+    assert conv[0].forward.__name__ == "_matmul_patch_embed"
+    assert torch.allclose(before, after, atol=1e-6, rtol=1e-5)
+    assert all(torch.equal(value, weights[name]) for name, value in reference.state_dict().items())
+
+
+def test_a_model_on_a_cpu_is_float32_and_ready_to_answer(small_model_dir: Path) -> None:
+    model = load_model(str(small_model_dir))
+    assert model.dtype == torch.float32
+    assert not model.training
+    backend = LocalBackend.load(str(small_model_dir), device="cpu")
+    assert (backend.name, backend.zoom_side_px, backend.coordinate_step) == (str(small_model_dir), 128, 10)
+
+
+def test_other_names_are_left_to_transformers(small_model_dir: Path) -> None:
+    assert resolve("Qwen/Qwen3-VL-8B-Instruct") == "Qwen/Qwen3-VL-8B-Instruct"
+    assert resolve(str(small_model_dir)) == str(small_model_dir)
+
+
+def test_a_path_that_is_no_model_folder_says_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"weights\.bin is a file; expected a model folder"):
+        load_model(str(tmp_path / "weights.bin"))
+    with pytest.raises(ModelError, match="is a folder without config.json"):
+        load_processor(str(tmp_path))
+
+
+@pytest.mark.parametrize("load", [load_model, load_processor])
+def test_what_is_nowhere_is_an_error_with_advice(
+    load: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in (str(tmp_path / "missing"), "nobody/no-such-model"):
+        with pytest.raises(ModelError) as caught:
+            load(name)
+        assert name in str(caught.value)
+        assert "Expected the path of a folder" in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def _cut(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "config.json").write_text("{"),
+        lambda folder: (folder / "config.json").write_text('{"model_type": "no_such_family"}'),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "model.safetensors").write_bytes(b"not weights"),
+        _cut,
+    ],
+    ids=["config is no JSON", "unknown family", "no weights", "garbage as weights", "weights cut off"],
+)
+def test_a_damaged_model_folder_is_a_clear_error(copy: Path, spoil: Spoil) -> None:
+    spoil(copy)
+    with pytest.raises(ModelError, match="cannot load the model of"):
+        load_model(str(copy))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "processor_config.json").write_text("{"),
+        lambda folder: (folder / "processor_config.json").write_text("{}"),
+        lambda folder: (folder / "tokenizer.json").write_text("{"),
+    ],
+    ids=["config is no JSON", "config is empty", "tokenizer is no tokenizer"],
+)
+def test_a_damaged_processor_is_a_clear_error(copy: Path, spoil: Spoil) -> None:
+    spoil(copy)
+    with pytest.raises(ModelError, match="cannot load the processor of"):
+        load_processor(str(copy))

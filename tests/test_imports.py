@@ -1,0 +1,89 @@
+"""Imports point one way: the table of docs/architecture.md, read off the syntax trees of all modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import vitar
+
+SOURCE = Path(vitar.__file__).parent
+
+FOUNDATION = {"imaging", "protocol", "grading", "data", "backends", "rollout", "run_record"}
+MAY_IMPORT = {
+    "imaging": set(),
+    "protocol": {"imaging"},
+    "grading": {"protocol"},
+    "data": {"imaging", "protocol", "grading"},
+    "backends": {"imaging", "protocol"},
+    "rollout": {"imaging", "protocol", "data", "backends"},
+    "run_record": set(),
+    "training": FOUNDATION,
+    "evaluation": FOUNDATION,
+    "analysis": FOUNDATION,
+    "reports": {"imaging", "protocol", "grading", "data", "evaluation"},
+    "demo": FOUNDATION | {"training", "evaluation", "analysis", "reports"},
+    "cli": FOUNDATION | {"training", "evaluation", "analysis", "reports", "demo"},
+}
+"""Part of the package -> the other parts that it may import; nobody has ``cli`` in its row."""
+
+WITHOUT_TORCH = ("imaging", "protocol", "grading")
+HEAVY = {"torch", "transformers", "trl", "datasets"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module that a file imports, inside functions and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write relative imports out"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def test_the_table_names_every_part() -> None:
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts <= set(MAY_IMPORT), f"say in MAY_IMPORT what {parts - set(MAY_IMPORT)} may import"
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_a_part_imports_only_what_it_may(part: str) -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in MODULES
+        if part_of(path) == part
+        for name in imports_of(path)
+        if name.startswith("vitar.")
+        and name.split(".")[1] not in {part, *MAY_IMPORT[part]}
+        and name.split(".")[1] in MAY_IMPORT  # what is left are names of the package itself, such as its version
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("part", WITHOUT_TORCH)
+def test_the_core_knows_no_torch(part: str) -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in MODULES
+        if part_of(path) == part
+        for name in imports_of(path)
+        if name.split(".")[0] in HEAVY
+    ]
+    assert not wrong
+
+
+def test_the_rules_can_fail(tmp_path: Path) -> None:
+    path = tmp_path / "sample.py"
+    path.write_text("def f():\n    from vitar import cli\n    import torch.nn\n")
+    assert list(imports_of(path)) == ["vitar.cli", "torch.nn"]
