@@ -36,7 +36,7 @@ def questions() -> list[list[Message]]:
         assistant_message(CALL),
         tool_message("zoom", "Image 2: the region [100, 200, 300, 400] of image 1, enlarged.", picture(3, 96)),
     ]
-    return [short, long, second_look, direct_messages("Which side?", (), "closed", picture(4))]
+    return [short, long, second_look, direct_messages("Is the nodule on the left side or on the right?", (), "closed", picture(4))]
 
 
 LocalFactory = Callable[..., LocalBackend]
@@ -64,9 +64,9 @@ def backend(request: pytest.FixtureRequest, local: LocalFactory) -> Backend:
 
 def test_a_completion_per_conversation_in_order(backend: Backend) -> None:
     conversations = questions()
-    together = backend.generate(conversations, TOOLS)
-    assert [c.text for c in together[::-1]] == [c.text for c in backend.generate(conversations[::-1], TOOLS)]
-    assert len({c.text for c in together}) == len(conversations)
+    together = [(c.text, c.prompt_tokens) for c in backend.generate(conversations, TOOLS)]
+    assert len(set(together)) == len(conversations)
+    assert [(c.text, c.prompt_tokens) for c in backend.generate(conversations[::-1], TOOLS)] == together[::-1]
 
 
 def test_a_batch_equals_one_by_one(backend: Backend) -> None:
@@ -208,7 +208,7 @@ def test_greedy_decoding_leaves_torch_s_generator_alone(local: LocalFactory) -> 
 def test_a_template_that_drops_images_is_an_error_at_once(local: LocalFactory) -> None:
     backend = local()
     object.__setattr__(
-        backend.profile, "chat_template", "{% for m in messages %}{{ m.content[-1].text }}{% endfor %}"
+        backend.profile, "chat_template", "{% for m in messages %}Side?{% endfor %}"
     )
     with pytest.raises(PlaceholderMismatch, match="the conversation holds 1 images"):
         backend.generate(questions()[:1], ())

@@ -13,8 +13,6 @@ import vitar
 from vitar.cli.main import COMMANDS, main
 from vitar.imaging.loading import ImageError
 
-RUN = [sys.executable, "-m", "vitar.cli.main"]
-
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
@@ -37,7 +35,7 @@ def test_help_lists_the_commands_and_imports_none_of_them() -> None:
     code = (
         "import sys; from vitar.cli.main import main; code = main(['--help']); "
         "loaded = [m for m in sys.modules if m == 'torch' or m.startswith(('numpy', 'vitar.cli.a', 'vitar.data'))]; "
-        "sys.exit(code or repr(loaded) * bool(loaded))"
+        "sys.stderr.write(' '.join(loaded)); sys.exit(code)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
@@ -65,10 +63,9 @@ def test_a_command_line_that_makes_no_sense_is_bad_input(
     assert "usage: vitar" in streams.err
 
 
-@pytest.mark.parametrize("arguments", [["doctor"], ["--", "doctor"]])
-def test_the_exit_code_is_the_commands(pretend: types.ModuleType, arguments: list[str]) -> None:
+def test_the_exit_code_is_the_commands(pretend: types.ModuleType) -> None:
     pretend.run = lambda args: 7  # type: ignore[attr-defined]
-    assert main(arguments) == 7
+    assert main(["doctor"]) == 7
 
 
 def test_an_error_about_a_file_is_one_line_and_bad_input(
@@ -103,10 +100,18 @@ def test_an_interrupt_ends_quietly(pretend: types.ModuleType, capsys: pytest.Cap
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    child = subprocess.Popen([*RUN, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    code = """
+import sys, types
+from vitar.cli import main
+command = sys.modules["talker"] = types.ModuleType("talker")
+command.add_parser = lambda subparsers: subparsers.add_parser("doctor")
+command.run = lambda args: sys.stdout.write("much to say " * 10_000) * 0
+main.COMMANDS["doctor"] = ("talker", "")
+sys.exit(main.main(["doctor"]))
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stderr is not None
     child.stdout.close()
-    assert child.wait(timeout=60) == 141
     with child.stderr:
-        assert child.stderr.read() == b""
+        assert (child.wait(timeout=60), child.stderr.read()) == (141, b"")

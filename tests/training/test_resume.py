@@ -110,6 +110,22 @@ def test_a_run_can_start_anew(small_model_dir: Path, tmp_path: Path) -> None:
     assert all(torch.equal(first[name], resumed[name]) and torch.equal(first[name], anew[name]) for name in first)
 
 
+def test_adapters_are_merged_into_the_finished_model(small_model_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    config = SftConfig(
+        model=str(small_model_dir),
+        output_dir=str(tmp_path),
+        trajectories=2,
+        lora={"r": 4, "target_modules": ["q_proj", "v_proj"]},
+        trainer={**TRAINER, "max_steps": 1},
+    )
+    merged, start = weights(train_sft(config)), weights(small_model_dir)
+    changed = {name for name in start if not torch.equal(start[name], merged[name])}
+    assert merged.keys() == start.keys()
+    assert changed
+    assert all(name.endswith(("q_proj.weight", "v_proj.weight")) for name in changed)
+
+
 def test_the_newest_whole_checkpoint(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
     for name, state in {

@@ -30,7 +30,7 @@ from vitar.reports.tables import (
     write_tables,
 )
 from vitar.reports.viewer import STRATA, ShownItem, choose, show_item, stratum
-from vitar.reports.wording import CONDITION_WORDS, signed_points
+from vitar.reports.wording import CONDITION_WORDS, signed_points, whole_points
 
 TRACES = 40
 """Items per run in the trace viewer, by default."""

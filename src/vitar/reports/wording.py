@@ -55,9 +55,10 @@ def p_value(p: float | None) -> str:
 
 
 def p_clause(p: float | None) -> str:
-    """``p < 0.001`` or ``p = 0.034``, for a sentence."""
+    """``p < 0.001`` or ``p = 0.034``, for a sentence that may not break there."""
     text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+    clause = f"p {text}" if text.startswith("<") else f"p = {text}"
+    return clause.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def decimals(value: float | None, places: int) -> str:

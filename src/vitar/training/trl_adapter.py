@@ -151,7 +151,10 @@ def lora_config(options: Mapping[str, Any] | None) -> LoraConfig | None:
     """
     if options is None:
         return None
-    from peft import LoraConfig
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise ImportError("a recipe with lora needs PEFT; install it with: pip install peft") from error
 
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **options})
@@ -196,8 +199,9 @@ def grpo_trainer(
     guard_placeholders(model, processor)
     if not arguments.use_vllm:
         # TRL 1.16 forbids the image placeholder alone; a sampled video placeholder ends in a TypeError in the loss.
-        forbidden = [processor.image_token_id, processor.video_token_id]
-        arguments.generation_kwargs = {"suppress_tokens": forbidden, **(arguments.generation_kwargs or {})}
+        forbidden = [getattr(processor, f"{kind}_token_id") for kind in ("image", "video")]
+        given: Any = arguments.generation_kwargs or {}
+        arguments.generation_kwargs = {"suppress_tokens": forbidden, **given}
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the version is pinned, so its warning has no use
     return GRPOTrainer(
         model=model,
