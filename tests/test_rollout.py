@@ -213,7 +213,9 @@ def test_another_observation_replaces_what_the_model_sees() -> None:
 
 
 def test_an_intervention_that_gives_the_action_back_is_none() -> None:
-    look = one(ScriptedBackend.from_texts(ZOOM, ANSWER), intervene=lambda example, environment, action: action).rounds[0]
+    look = one(ScriptedBackend.from_texts(ZOOM, ANSWER), intervene=lambda example, environment, action: action).rounds[
+        0
+    ]
     assert not look.intervened
 
 
@@ -287,7 +289,9 @@ def _force(model: object, turns: list[list[int]]) -> None:
         (("I do not know.",), StopReason.MALFORMED),
     ],
 )
-def test_a_local_model_says_the_same_as_a_script(speaking: SpeakingBackend, turns: tuple[str, ...], stop: object) -> None:
+def test_a_local_model_says_the_same_as_a_script(
+    speaking: SpeakingBackend, turns: tuple[str, ...], stop: object
+) -> None:
     examples = [example(0), example(1)]
     config = EnvironmentConfig(zoom_side_px=128)
     local = list(rollout(speaking(*turns), examples, config))

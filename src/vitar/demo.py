@@ -131,7 +131,11 @@ def results_table(metrics: list[Metrics]) -> str:
     for stage, one in zip(STAGES, metrics, strict=True):
         cells = {(cell.condition, cell.kind): cell for cell in one.cells if cell.answer_type == "all"}
         twice = cells["think_twice", "all"]
-        figures = [_accuracy(cells["single_pass", "all"]), _accuracy(twice), _accuracy(cells["think_twice", "attribute"])]
+        figures = [
+            _accuracy(cells["single_pass", "all"]),
+            _accuracy(twice),
+            _accuracy(cells["think_twice", "attribute"]),
+        ]
         lines.append(f"{stage:<10}" + "".join(f"{figure:<26}" for figure in figures) + f"{twice.valid or 0:>12.1%}")
     return "\n".join(lines) + "\n"
 

@@ -36,7 +36,12 @@ def questions() -> list[list[Message]]:
         assistant_message(CALL),
         tool_message("zoom", "Image 2: the region [100, 200, 300, 400] of image 1, enlarged.", picture(3, 96)),
     ]
-    return [short, long, second_look, direct_messages("Is the nodule on the left side or on the right?", (), "closed", picture(4))]
+    return [
+        short,
+        long,
+        second_look,
+        direct_messages("Is the nodule on the left side or on the right?", (), "closed", picture(4)),
+    ]
 
 
 LocalFactory = Callable[..., LocalBackend]
@@ -207,8 +212,6 @@ def test_greedy_decoding_leaves_torch_s_generator_alone(local: LocalFactory) -> 
 
 def test_a_template_that_drops_images_is_an_error_at_once(local: LocalFactory) -> None:
     backend = local()
-    object.__setattr__(
-        backend.profile, "chat_template", "{% for m in messages %}Side?{% endfor %}"
-    )
+    object.__setattr__(backend.profile, "chat_template", "{% for m in messages %}Side?{% endfor %}")
     with pytest.raises(PlaceholderMismatch, match="the conversation holds 1 images"):
         backend.generate(questions()[:1], ())

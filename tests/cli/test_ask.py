@@ -22,7 +22,7 @@ ZOOM = 'It lies high up.\n<tool_call>\n{"name": "zoom", "arguments": {"box": [50
 REVERSED = '<tool_call>\n{"name": "zoom", "arguments": {"box": [700, 100, 500, 300]}}\n</tool_call>'
 MARK = (
     "Two spots.\n<tool_call>\n"
-    '{"name": "mark_region", "arguments": {"boxes": [[0, 0, 100, 100], [500, 500, 600, 600]], "image": 1}}\n</tool_call>'
+    '{"name": "mark_region", "arguments": {"boxes": [[0, 0, 100, 100], [500, 500, 600, 600]]}}\n</tool_call>'
 )
 OPTIONS = ["--option", "smooth", "lobulated", "spiculated"]
 
@@ -82,12 +82,13 @@ def test_two_looks_for_a_person(
     assert capsys.readouterr().out == (
         "Round 1\n"
         "  Two spots.\n"
-        f"  mark_region [0, 0, 20, 10] and [100, 50, 120, 60] px -> {folder / 'image-2.png'}\n"
+        f"  mark_region [0, 0, 20, 10] and [100, 50, 120, 60] px\n"
+        f"  saved as {folder / 'image-2.png'}\n"
         "Round 2\n"
         "  Both are dense.\n"
         "Answer: C. spiculated\n"
         "answered after 2 rounds, 0.00 s\n"
-        f"images and trace in {folder}\n"
+        f"the question's image, trace.json and question.json are in {folder}\n"
     )
 
 

@@ -153,7 +153,9 @@ def test_random_boxes_have_the_true_sizes_and_lie_elsewhere(
             assert found[3] - found[1] == pytest.approx(true[3] - true[1], abs=0.11)
         if len(regions) == 1 or isinstance(action, MarkRegion):  # the box around both leaves no room
             assert max(region_iou([box], [true]) for box in look.boxes for true in regions) < 0.1
-            assert (intersections(look.boxes, regions) / areas(regions)).max() < MAX_OVERLAP + 0.05  # rounded to the grid
+            assert (
+                intersections(look.boxes, regions) / areas(regions)
+            ).max() < MAX_OVERLAP + 0.05  # rounded to the grid
 
 
 def test_random_boxes_are_the_same_in_each_run_and_others_for_other_items(make_example: MakeExample) -> None:

@@ -48,7 +48,7 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
         coordinates=coordinates,
         coordinate_step=own.get("coordinate_step", 1),
         zoom_side_px=own.get("zoom_side_px", DEFAULT_ZOOM_SIDE_PX),
-        chat_template=None if "tools" in template and "generation" in template else HERMES_TEMPLATE,
+        chat_template=None if "tools" in template and "endgeneration" in template else HERMES_TEMPLATE,
     )
 
 

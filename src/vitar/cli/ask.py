@@ -263,7 +263,9 @@ def _report(trace: Trace, options: list[str], folder: Path | None) -> str:
     lines: list[str] = []
     for number, r in enumerate(trace.rounds, start=1):
         failed = number == len(trace.rounds) and trace.failure is not None and r.action is None
-        lines += [f"Round {number}", *_wrapped(r.text if failed else r.thought), *_wrapped(_deed(r, folder))]
+        lines += [f"Round {number}", *_wrapped(r.text if failed else r.thought), *_wrapped(_deed(r))]
+        if folder is not None and r.image is not None:
+            lines.append(f"  saved as {folder / r.image}")
     if trace.answer is not None:
         lines += _wrapped(f"Answer: {_chosen(trace.answer, options)}", "")
     else:
@@ -271,19 +273,18 @@ def _report(trace: Trace, options: list[str], folder: Path | None) -> str:
     looks = f"{len(trace.rounds)} round" + ("" if len(trace.rounds) == 1 else "s")
     lines.append(f"{trace.stop_reason.value} after {looks}, {trace.seconds:.2f} s")
     if folder is not None:
-        lines.append(f"images and trace in {folder}")
+        lines.append(f"the question's image, trace.json and question.json are in {folder}")
     return "\n".join(lines) + "\n"
 
 
-def _deed(r: Round, folder: Path | None) -> str:
+def _deed(r: Round) -> str:
     """What was done to the image in a round and what came of it, or ""."""
     if r.action is None:
         return ""
     if r.error is not None:
         return f"{r.action['name']} refused: {r.observation}"
     boxes = " and ".join("[" + ", ".join(f"{value:.0f}" for value in box) + "]" for box in r.boxes)
-    saved = f" -> {folder / r.image}" if folder is not None and r.image is not None else ""
-    return f"{r.action['name']} {boxes} px{saved}"
+    return f"{r.action['name']} {boxes} px"
 
 
 def _chosen(answer: str, options: list[str]) -> str:
@@ -305,7 +306,7 @@ def _wrapped(text: str, indent: str = "  ") -> list[str]:
     if len(text) > LONGEST_TEXT:
         plain += " ..."
     plain = " ".join(plain.split())
-    return textwrap.wrap(plain, TEXT_WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return textwrap.wrap(plain, TEXT_WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _refuse(message: str) -> int:

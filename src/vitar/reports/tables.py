@@ -94,7 +94,6 @@ def models_table(runs: Sequence[Run]) -> Table:
         rows.append(row)
     columns = (
         _text("Run", "run"),
-        _text("Model", "model"),
         _share(SINGLE, f"{SINGLE}_"),
         _share(THINK, f"{THINK}_"),
         Column("Second look, points", lambda row: _difference(row, "second_look_")),

@@ -30,16 +30,8 @@ def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) ->
     Returns:
         the folder of the finished model.
     """
-    output = Path(str(trainer.args.output_dir))
-    checkpoint = last_checkpoint(output) if resume else None
-    if checkpoint:
-        logger.info("resuming from %s", checkpoint)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    final = output / FINAL_NAME
-    if trainer.is_world_process_zero():
-        partial = output / f".{HISTORY_NAME}.partial"
-        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
-        partial.replace(output / HISTORY_NAME)
+    train_to_the_end(trainer, resume=resume)
+    final = Path(str(trainer.args.output_dir)) / FINAL_NAME
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         merged = model.merge_and_unload()
@@ -49,6 +41,19 @@ def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) ->
     else:
         trainer.save_model(str(final))
     return final
+
+
+def train_to_the_end(trainer: Trainer, *, resume: bool) -> None:
+    """Trains, from the last whole checkpoint if there is one and ``resume``, and writes the history of the run."""
+    output = Path(str(trainer.args.output_dir))
+    checkpoint = last_checkpoint(output) if resume else None
+    if checkpoint:
+        logger.info("resuming from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.is_world_process_zero():
+        partial = output / f".{HISTORY_NAME}.partial"
+        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
+        partial.replace(output / HISTORY_NAME)
 
 
 def last_checkpoint(output: Path) -> Path | None:

@@ -358,6 +358,10 @@ FAMILY = Family(
     location_noun="quadrant",
     locations=LOCATIONS,
     kinds=("microaneurysm cluster", "exudate", "haemorrhage"),
-    attributes={"microaneurysm cluster": {}, "exudate": {"arrangement": ARRANGEMENTS}, "haemorrhage": {"shape": SHAPES}},
+    attributes={
+        "microaneurysm cluster": {},
+        "exudate": {"arrangement": ARRANGEMENTS},
+        "haemorrhage": {"shape": SHAPES},
+    },
     render=_render,
 )

@@ -32,6 +32,9 @@ class BaseLearner(nn.Module):
         near_weights: [vocabulary, N], their shares; each row adds up to 1.
     """
 
+    _keys_to_ignore_on_save = ("model.lm_head.weight",)
+    """What `Trainer` may miss in a checkpoint, see `state_dict`."""
+
     near_tokens: Tensor
     near_weights: Tensor
 

@@ -23,7 +23,6 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.data.phantoms.dataset import FAMILIES
@@ -36,12 +35,17 @@ from vitar.training.base.lessons import LessonDataset
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
 from vitar.training.base.tokenizer import build_tokenizer, near_tokens
+from vitar.training.running import train_to_the_end
 
 logger = logging.getLogger(__name__)
 
 
 WHITENING_ROWS = 60
 """Rows of pictures whose patches the patch embedding is whitened with."""
+
+
+SCORED_LESSONS = 160
+"""Lessons of the validation split that skills are scored on while training."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def _run_phase(
         optimizers=(optimizer, scheduler),  # type: ignore[arg-type]
         callbacks=[ScoreSkills(processor, config.save_steps)] if text else None,
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None)
+    train_to_the_end(trainer, resume=resume)
     learner.model.save_pretrained(final)
     processor.save_pretrained(final)
     probes = {name: value for name, value in learner.state_dict().items() if not name.startswith("model.")}
@@ -175,8 +179,8 @@ def _run_phase(
 class ScoreSkills(TrainerCallback):
     """Logs what the model can do on lessons of the validation split, every ``steps`` steps."""
 
-    def __init__(self, processor: ProcessorMixin, steps: int, count: int = 160) -> None:
-        self.lessons, self.steps = LessonDataset(processor, "validation", count), steps
+    def __init__(self, processor: ProcessorMixin, steps: int) -> None:
+        self.lessons, self.steps = LessonDataset(processor, "validation", SCORED_LESSONS), steps
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step % self.steps and state.global_step != state.max_steps:

@@ -1,0 +1,68 @@
+import ast
+
+import pytest
+
+from vitar.data.phantoms.scene import seeded_rng
+from vitar.imaging.geometry import Box
+from vitar.protocol.messages import images_in, message_text
+from vitar.training.base.lessons import Lesson, lesson, region_view
+
+
+@pytest.fixture(scope="module")
+def lessons() -> list[Lesson]:
+    return [lesson(index, "train") for index in range(48)]
+
+
+def test_the_base_never_meets_the_interaction_format(lessons: list[Lesson]) -> None:
+    text = "".join(message_text(message) for each in lessons for message in each.messages)
+    assert not any(tag in text for tag in ("<tool_call>", "<answer>", "mark_region", "zoom", "<tool_response>"))
+    assert not any(message["role"] in ("system", "tool") for each in lessons for message in each.messages)
+
+
+def test_one_skill_per_answer_and_one_view_per_image(lessons: list[Lesson]) -> None:
+    for each in lessons:
+        answers = [message for message in each.messages if message["role"] == "assistant"]
+        assert len(answers) == len(each.skills) > 0
+        assert [image.size for image in images_in(each.messages)] == [view.image.size for view in each.views]
+
+
+def test_pointing_answers_are_the_true_boxes(lessons: list[Lesson]) -> None:
+    checked = 0
+    for each in lessons:
+        answers = [message_text(m) for m in each.messages if m["role"] == "assistant"]
+        for skill, answer in zip(each.skills, answers, strict=True):
+            if skill == "whole/pointing/one":
+                said = Box(*ast.literal_eval(answer), each.views[0].frame.thousandths())
+                assert max(said.iou(found.box) for found in each.scene.lesions) > 0.7  # rounded to hundredths
+                checked += 1
+    assert checked > 10
+
+
+def test_matching_answers_are_right_without_the_picture(lessons: list[Lesson]) -> None:
+    checked = 0
+    for each in lessons:
+        asked = [message_text(m) for m in each.messages if m["role"] == "user"]
+        answers = [message_text(m) for m in each.messages if m["role"] == "assistant"]
+        for skill, text, answer in zip(each.skills, asked, answers, strict=True):
+            if skill == "whole/matching":
+                question, *lines = text.split("\n")
+                options = dict(line.split(". ", 1) for line in lines)
+                wanted = question.removeprefix("Which option is ").removeprefix("What is option ").rstrip("?")
+                assert options.get(wanted) == answer or options.get(answer) == wanted
+                checked += 1
+    assert checked > 10
+
+
+def test_lessons_are_reproducible_and_differ() -> None:
+    assert message_text(lesson(5, "train").messages[0]) == message_text(lesson(5, "train").messages[0])
+    assert len({message_text(lesson(i, "train").messages[0]) for i in range(12)}) > 6
+
+
+def test_a_region_holds_most_of_its_lesion(lessons: list[Lesson]) -> None:
+    rng = seeded_rng("test")
+    shares = []
+    for each in lessons:
+        for found in each.scene.lesions:
+            view = region_view(each.scene, found, rng)
+            shares.append(found.box.to(view.frame).clipped().area / found.box.to(view.frame).area)
+    assert sum(share > 0.8 for share in shares) / len(shares) > 0.9

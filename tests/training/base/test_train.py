@@ -1,0 +1,66 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vitar.backends.pretrained import load_processor
+from vitar.training.base import train
+from vitar.training.base.train import BaseConfig, train_base
+
+
+class Killed(Exception):
+    """Stands for a kill between two steps."""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
+    monkeypatch.setattr(train, "WHITENING_ROWS", 6)
+    build = train.build_model
+    monkeypatch.setattr(train, "build_model", lambda tokenizer: build(tokenizer, text_width=48, vision_width=32))
+    monkeypatch.setattr(train, "SCORED_LESSONS", 4)
+    return BaseConfig(
+        str(tmp_path / "run"),
+        scenes=8,
+        vision_steps=2,
+        vision_batch=1,
+        language_steps=4,
+        language_batch=2,
+        micro_batch=1,
+        save_steps=2,
+        workers=0,
+    )
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(config: BaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train_base(config)
+    broken = replace(config, output_dir=config.output_dir + "-killed")
+    score = train.ScoreSkills.on_step_end
+
+    def kill(self: train.ScoreSkills, args: object, state: train.TrainerState, *rest: object, **more: object) -> None:
+        if state.global_step == 3:
+            raise Killed
+        score(self, args, state, *rest, **more)
+
+    monkeypatch.setattr(train.ScoreSkills, "on_step_end", kill)
+    with pytest.raises(Killed):
+        train_base(broken)
+    monkeypatch.setattr(train.ScoreSkills, "on_step_end", score)
+    resumed = train_base(broken)
+    first, second = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, atol=1e-6, rtol=0, msg=name)
+
+
+def test_the_run_leaves_a_model_that_loads_and_a_record(config: BaseConfig) -> None:
+    final = train_base(config)
+    processor = load_processor(str(final))
+    assert processor.tokenizer.convert_tokens_to_ids("<answer>") < 1024
+    record = json.loads((Path(config.output_dir) / "run.json").read_text())
+    assert record["config"]["language_steps"] == 4
+    assert record["packages"]["torch"].startswith("2.")
+    history = json.loads((Path(config.output_dir) / "language" / "history.json").read_text())
+    assert any("whole/matching" in line for line in history)
