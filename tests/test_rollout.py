@@ -256,7 +256,7 @@ def speaking(small_model_dir: Path) -> SpeakingBackend:
         backend = LocalBackend(model, processor, name="small", sampling=sampling, batch_size=4)
         if turns:
             tokenizer = processor.tokenizer  # type: ignore[attr-defined]
-            _force(model, [tokenizer.encode(turn) + [tokenizer.eos_token_id] for turn in turns])
+            _force(model, [[*tokenizer.encode(turn), tokenizer.eos_token_id] for turn in turns])
         return backend
 
     return build

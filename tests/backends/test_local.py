@@ -12,7 +12,7 @@ from PIL import Image
 
 from vitar.backends.base import Backend
 from vitar.backends.local import LocalBackend, Sampling
-from vitar.backends.placeholders import PlaceholderMismatch
+from vitar.backends.placeholders import PlaceholderMismatch, check_placeholders
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.scripted import ScriptedBackend
 from vitar.protocol.actions import Zoom, call_text
@@ -213,5 +213,29 @@ def test_greedy_decoding_leaves_torch_s_generator_alone(local: LocalFactory) -> 
 def test_a_template_that_drops_images_is_an_error_at_once(local: LocalFactory) -> None:
     backend = local()
     object.__setattr__(backend.profile, "chat_template", "{% for m in messages %}Side?{% endfor %}")
-    with pytest.raises(PlaceholderMismatch, match="the conversation holds 1 images"):
+    with pytest.raises(ValueError, match="tokens and 1 images"):  # transformers' own check of the text
         backend.generate(questions()[:1], ())
+
+
+def test_images_that_do_not_reach_the_model_are_an_error_at_once(
+    local: LocalFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitar.backends.local.images_in", lambda conversation: [picture(0)] * 2)
+    with pytest.raises(PlaceholderMismatch, match="the conversation holds 2 images, 1 were encoded"):
+        local().generate(questions()[:1], ())
+
+
+@pytest.mark.parametrize(
+    ("images", "grids", "placeholders"),
+    [(2, [[1, 4, 4]], 4), (1, [[1, 4, 4], [1, 4, 4]], 8), (1, [[1, 4, 4]], 3), (1, [[1, 4, 4]], 0), (0, [], 1)],
+)
+def test_any_disagreement_about_images_is_found(
+    local: LocalFactory, images: int, grids: list[list[int]], placeholders: int
+) -> None:
+    processor = local().processor
+    ids = [5] * 3 + [processor.image_token_id] * placeholders  # type: ignore[attr-defined]
+    inputs = {"input_ids": torch.tensor([ids])}
+    if grids:
+        inputs["image_grid_thw"] = torch.tensor(grids)
+    with pytest.raises(PlaceholderMismatch, match=f"the conversation holds {images} images"):
+        check_placeholders(inputs, images, processor)

@@ -107,7 +107,7 @@ def test_a_path_that_is_no_model_folder_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"weights\.bin is a file; expected a model folder"):
         load_model(str(tmp_path / "weights.bin"))
-    with pytest.raises(ModelError, match="is a folder without config.json"):
+    with pytest.raises(ModelError, match=r"is a folder without config\.json"):
         load_processor(str(tmp_path))
 
 

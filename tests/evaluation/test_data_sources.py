@@ -32,7 +32,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown split 'exam'"):
         open_source("phantoms:exam")
     for name in ("vqa", "phantom:test", str(tmp_path / "missing")):
-        with pytest.raises(ValueError, match="there is no data source .* expected phantoms:SPLIT or the folder"):
+        with pytest.raises(ValueError, match=r"there is no data source .* expected phantoms:SPLIT or the folder"):
             open_source(name)
     with pytest.raises(ValueError, match="holds no stored set of examples"):
         open_source(str(tmp_path))

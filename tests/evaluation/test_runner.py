@@ -14,31 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scripted_run import NAMES, config, reply
 
 from vitar.backends.base import Completion
 from vitar.backends.local import LocalBackend, Sampling
 from vitar.backends.scripted import ScriptedBackend
-from vitar.data.example import Example, load_examples, save_examples
+from vitar.data.example import Example
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.metrics import Metrics
 from vitar.evaluation.run_folder import RunError, weights_digest
-from vitar.evaluation.runner import EvaluationConfig, evaluate
-from vitar.protocol.actions import Zoom, call_text
+from vitar.evaluation.runner import evaluate
 from vitar.protocol.messages import Message, message_text
 from vitar.protocol.trace import Trace, read_traces
 
 MakeExample = Callable[..., Example]
-ZOOM = "I look.\n<tool_call>\n" + call_text(Zoom((100, 200, 300, 400))) + "\n</tool_call>"
-NAMES = ("single_pass", "think_twice", "random_box", "unmarked")
-
-
-def reply(conversation: Sequence[Message]) -> str:
-    """Right for some pictures, wrong or malformed for others, with and without a look."""
-    question = next(message_text(message) for message in conversation if message["role"] == "user")
-    number = int(question.partition("picture ")[2].split("?")[0])
-    if conversation[-1]["role"] == "tool":
-        return f"<answer>{'yes' if number % 3 else 'no'}</answer>"
-    return ("yes", ZOOM, "<answer>no</answer>")[number % 3] if conversation[0]["role"] == "system" else "no"
 
 
 class Counting(ScriptedBackend):
@@ -53,11 +42,6 @@ class Counting(ScriptedBackend):
         if self.asked > self.last:
             raise KeyboardInterrupt
         return super().generate(conversations, tools)
-
-
-def config(**changes: object) -> EvaluationConfig:
-    settings = {"model": "scripted", "data": "made up", "conditions": NAMES, "count": 10, "batch_size": 1}
-    return EvaluationConfig(**{**settings, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -296,40 +280,19 @@ def test_weights_have_a_name_that_changes_when_they_do(tmp_path: Path) -> None:
     assert weights_digest(copied) != once
 
 
-KILLED = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_runner import config, reply
-from vitar.backends.scripted import ScriptedBackend
-from vitar.data.example import load_examples
-from vitar.evaluation.runner import evaluate
-
-def slowly(conversation):
-    time.sleep(0.004)
-    return reply(conversation)
-
-evaluate(config(), ScriptedBackend(slowly), load_examples({data!r}), Path({out!r}))
-"""
-
-
 def test_a_run_killed_at_random_moments_ends_as_if_it_had_not_been(examples: list[Example], tmp_path: Path) -> None:
-    data, out = tmp_path / "set", tmp_path / "killed"
-    save_examples(examples, data)
-    whole = evaluate(config(), Counting(), load_examples(data), tmp_path / "whole")
-    script = KILLED.format(tests=str(Path(__file__).parent), data=str(data), out=str(out))
-    moments, kills = random.Random(1), 0
-    for _ in range(40):
-        size = _written(out) + moments.randrange(1, 20_000)
-        with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as child:
+    out, script = tmp_path / "killed", Path(__file__).with_name("scripted_run.py")
+    whole = evaluate(config(), Counting(), examples, tmp_path / "whole")
+    moments, kills, ended = random.Random(2), 0, False
+    while not ended:
+        size = _written(out) + moments.randrange(1, 16_000)  # of about 30,000 bytes
+        with subprocess.Popen([sys.executable, str(script), str(out)], stderr=subprocess.DEVNULL) as child:
             while child.poll() is None and _written(out) < size:
                 time.sleep(0.0005)
             if child.poll() is None:
                 os.kill(child.pid, signal.SIGKILL)
-        kills += child.returncode == -signal.SIGKILL
-        if child.returncode == 0:
-            break
-    assert child.returncode == 0
+        assert child.returncode in (0, -signal.SIGKILL)
+        kills, ended = kills + (child.returncode != 0), child.returncode == 0
     assert kills >= 3
     assert without_seconds(Metrics.model_validate_json((out / "metrics.json").read_text())) == without_seconds(whole)
     for name in NAMES:

@@ -51,7 +51,7 @@ def test_mcnemar_keeps_its_level_without_an_effect_and_finds_a_planted_one() -> 
     rng = np.random.default_rng(3)
 
     def rejected(first_share: float) -> float:
-        discordant = rng.binomial(400, 0.2, size=2000)  # of 400 items, a fifth is answered differently
+        discordant = rng.binomial(400, 0.2, size=1000)  # of 400 items, a fifth is answered differently
         first = rng.binomial(discordant, first_share)
         return float(np.mean([mcnemar(int(f), int(d - f)) < 0.05 for f, d in zip(first, discordant, strict=True)]))
 

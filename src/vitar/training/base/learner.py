@@ -6,6 +6,7 @@ thrown away after training; the model that ships is the transformers model alone
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ BACKGROUND_WEIGHT = 0.2
 """Weight of background tokens in the kind loss: nine in ten tokens hold nothing."""
 
 
+EMBEDDING, OUTPUT_LAYER = "model.model.language_model.embed_tokens.weight", "model.lm_head.weight"
+
+
 class BaseLearner(nn.Module):
     """Computes the loss of the base model on a batch of lessons.
 
@@ -31,9 +35,6 @@ class BaseLearner(nn.Module):
             the coordinates beside it.
         near_weights: [vocabulary, N], their shares; each row adds up to 1.
     """
-
-    _keys_to_ignore_on_save = ("model.lm_head.weight",)
-    """What `Trainer` may miss in a checkpoint, see `state_dict`."""
 
     near_tokens: Tensor
     near_weights: Tensor
@@ -56,10 +57,17 @@ class BaseLearner(nn.Module):
         self.box_probe = nn.Linear(width, 4)
         self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """All weights once: the output layer shares the input embedding's, and safetensors refuses shared storage."""
         weights = super().state_dict(*args, **kwargs)
-        return {name: value for name, value in weights.items() if not name.endswith("lm_head.weight")}
+        weights.pop(OUTPUT_LAYER, None)
+        return weights
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Reads what `state_dict` gives."""
+        if EMBEDDING in state_dict:
+            state_dict = {**state_dict, OUTPUT_LAYER: state_dict[EMBEDDING]}
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def forward(
         self,
