@@ -69,7 +69,7 @@ def reply(conversation: Sequence[Message]) -> str:
 
 
 def slowly(conversation: Sequence[Message]) -> str:
-    time.sleep(0.004)
+    time.sleep(0.01)
     return reply(conversation)
 
 

@@ -78,13 +78,15 @@ def test_what_is_undefined_or_refused_is_said_in_words() -> None:
         Cell(condition="think_twice", n=100, infrastructure_failures=5, **common),  # type: ignore[arg-type]
     )
     unknown = dict.fromkeys(("difference", "low", "high", "p", "p_holm"))
-    pair = Comparison(
-        first="think_twice", second="single_pass", kind="all", n=0, first_only=0, second_only=0, **unknown
-    )
-    text = command._summary(Metrics(model="m", data="d", items=100, cells=cells, comparisons=(pair,)))
-    _, single, think, compared = text.splitlines()
+    pairs = [
+        Comparison(first=first, second="single_pass", kind="all", n=0, first_only=0, second_only=0, **unknown)
+        for first in ("think_twice", "unmarked")
+    ]
+    text = command._summary(Metrics(model="m", data="d", items=100, cells=cells, comparisons=tuple(pairs)))
+    _, single, think, _, refused, compared = text.splitlines()
     assert "90.0% [80.0%, 95.0%]" in single
     assert "undefined" in single  # the overlap, where nothing was marked
     assert "refused: 5 failed" in think
     assert "90.0%" not in think
+    assert refused.split() == ["all", "think_twice", "-", "single_pass", "refused"]
     assert "undefined points interval undefined, p = undefined" in compared

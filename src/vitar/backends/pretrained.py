@@ -211,8 +211,9 @@ def _load_message(what: str, model: str, error: Exception) -> str:
     if not reason or isinstance(error, LookupError | TypeError):
         reason = f"{type(error).__name__} {reason}".rstrip()
     return (
-        f"cannot load {what} of {model!r}: {reason.rstrip(' .:')}. Expected the path of a folder saved by save_pretrained, a Hub "
-        f"id that is reachable or in the local cache, or one of the embedded models {', '.join(EMBEDDED_MODELS)}."
+        f"cannot load {what} of {model!r}: {reason.rstrip(' .:')}. Expected the path of a folder saved by "
+        f"save_pretrained, a Hub id that is reachable or in the local cache, or one of the embedded models "
+        f"{', '.join(EMBEDDED_MODELS)}."
     )
 
 

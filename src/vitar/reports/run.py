@@ -64,8 +64,8 @@ class Run:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The question kinds with figures of their own, in their usual order."""
-        found = [record.kind for record in (*self.metrics.cells, *self.metrics.comparisons) if record.kind != ALL]
-        return _in_order(list(dict.fromkeys(found)), KINDS)
+        found = [cell.kind for cell in self.metrics.cells] + [c.kind for c in self.metrics.comparisons]
+        return _in_order([kind for kind in dict.fromkeys(found) if kind != ALL], KINDS)
 
     @property
     def main_condition(self) -> str:

@@ -57,7 +57,7 @@ class BaseLearner(nn.Module):
         self.box_probe = nn.Linear(width, 4)
         self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """All weights once: the output layer shares the input embedding's, and safetensors refuses shared storage."""
         weights = super().state_dict(*args, **kwargs)
         weights.pop(OUTPUT_LAYER, None)

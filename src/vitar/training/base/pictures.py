@@ -105,7 +105,7 @@ class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
         for place in rng.integers(len(self.regions), size=self.regions_per_row):
             pictures.append(_lit(_turned(self.regions[place], int(rng.integers(8))), rng))
         images = [Image.fromarray(picture.pixels) for picture in pictures]
-        inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))  # type: ignore[attr-defined]
+        inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))
         targets = [
             token_targets(picture.lesions, grid_hw(thw), self.vocabulary, fine=place > 0)
             for place, (picture, thw) in enumerate(zip(pictures, inputs["image_grid_thw"], strict=True))

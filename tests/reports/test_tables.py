@@ -1,0 +1,131 @@
+"""Tables: what a reader sees, and the same rows as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vitar.reports.load import load_runs
+from vitar.reports.stages import change
+from vitar.reports.tables import (
+    breakdown_table,
+    comparisons_table,
+    conditions_table,
+    models_table,
+    runs_table,
+    write_tables,
+)
+from vitar.reports.wording import decimals, listed, p_value, points_between, share_between, signed_points, whole_points
+
+
+def _shown(table) -> list[list[str]]:
+    return [[column.show(row) for column in table.columns] for row in table.rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (share_between(2 / 3, 0.64, 0.694), "66.7% (64.0–69.4)"),
+        (share_between(None, None, None), "–"),
+        (share_between(0.5, None, None), "50.0%"),
+        (signed_points(-0.0351), "−3.5"),
+        (signed_points(-0.0001), "0.0"),
+        (points_between(0.21, 0.18, 0.24), "+21.0 (+18.0 to +24.0)"),
+        (points_between(0.0, None, None), "0.0"),
+        (whole_points(-0.025), "−2.5"),
+        (whole_points(0.25), "+25"),
+        (p_value(1e-20), "< 0.001"),
+        (p_value(0.0012), "0.001"),
+        (p_value(0.034), "0.034"),
+        (p_value(0.5), "0.50"),
+        (p_value(None), "–"),
+        (decimals(-1234.5, 1), "−1,234.5"),
+        (listed(["a", "b", "c"]), "a, b and c"),
+        (listed(["a"]), "a"),
+        (listed([]), ""),
+    ],
+)
+def test_numbers_as_a_reader_sees_them(text: str, expected: str):
+    assert text == expected
+
+
+def test_conditions_in_their_order_with_their_figures(write_run):
+    (run,) = load_runs([write_run()])
+    table = conditions_table(run)
+    assert table.caption.endswith("run run")
+    assert [row[0] for row in _shown(table)] == list(run.conditions)
+    assert _shown(table)[0][1:7] == ["5", "60.0% (23.1–88.2)", "100.0%", "0.0%", "–", "–"]
+    assert _shown(table)[1][5:] == ["1.00", "100.0%", "2.00", "25.0", "0.75", "0"]
+
+
+def test_a_condition_with_too_many_failures_shows_no_accuracy(write_run):
+    (run,) = load_runs([write_run()])
+    cells = tuple(cell.model_copy(update={"infrastructure_failures": 1}) for cell in run.metrics.cells)
+    run = replace(run, metrics=run.metrics.model_copy(update={"cells": cells}))
+    assert {row[2] for row in _shown(conditions_table(run))} == {"too many failed"}
+    assert {cell for row in _shown(breakdown_table(run, "kind")) for cell in row[2:]} == {"too many failed"}
+
+
+def test_breakdowns_have_one_row_per_part(write_run):
+    (run,) = load_runs([write_run()])
+    assert [row[:2] for row in _shown(breakdown_table(run, "kind"))] == [
+        ["presence", "4"],
+        ["type", "1"],
+        ["single_region", "5"],
+    ]
+    assert [row[:2] for row in _shown(breakdown_table(run, "answer_type"))] == [["choice", "1"], ["yes_no", "4"]]
+
+
+def test_comparisons_begin_with_all_items(write_run):
+    (run,) = load_runs([write_run()])
+    first = _shown(comparisons_table(run))[0]
+    assert first[:3] == ["think_twice − single_pass", "all", "5"]
+    assert first[4:] == ["1", "2", "1.00", "1.00"]
+
+
+def test_models_are_compared_with_the_row_above(write_run):
+    runs = load_runs([write_run("base"), write_run("sft")])
+    rows = models_table(runs).rows
+    assert [row["run"] for row in rows] == ["base", "sft"]
+    assert rows[0]["step_n"] is None
+    assert (rows[1]["step_n"], rows[1]["step_difference"], rows[1]["step_p"]) == (5, 0.0, 1.0)
+
+
+def test_a_stage_is_measured_on_the_shared_items(write_run):
+    before, after = load_runs([write_run("base"), write_run("sft")])
+    worse = replace(before, traces={**before.traces, "think_twice": before.traces["unmarked"]})
+    step = change(worse, after)
+    assert (step.first, step.second, step.n) == ("sft", "base", 5)
+    assert (step.first_only, step.second_only, step.difference) == (2, 0, 0.4)
+    other = [replace(example, question="Is it flat?") for example in before.examples[2:]]
+    assert change(replace(before, examples=(*before.examples[:2], *other)), after).n == 2
+    assert change(replace(before, examples=(), traces={}), after) is None
+
+
+def test_the_record_of_a_run_may_lack_everything(write_run):
+    (run,) = load_runs([write_run()])
+    (row,) = _shown(runs_table([run]))
+    assert row[:4] == ["run", "tiny", "toys:test", "5"]
+    assert row[5:8] == ["a" * 12, "0.0", "7"]
+    assert _shown(runs_table([replace(run, record={})]))[0][5:] == ["–", "–", "–", "–"]
+    dirty = replace(run, record={"commit": "b" * 40 + "-dirty"})
+    assert _shown(runs_table([dirty]))[0][5] == "b" * 12 + "-dirty"
+
+
+def test_files_hold_the_rows_of_all_runs(write_run, tmp_path: Path):
+    runs = load_runs([write_run("base"), write_run("sft", conditions=("single_pass", "think_twice"))])
+    tables = [breakdown_table(run, "kind") for run in runs]
+    paths = write_tables(tables, tmp_path / "report")
+    assert [path.name for path in paths] == ["report-kinds.csv", "report-tables.json"]
+    with paths[0].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows] == ["base"] * 3 + ["sft"] * 3
+    assert rows[0]["single_pass_accuracy"] == "0.5"
+    assert rows[3]["unmarked_accuracy"] == ""
+    stored = json.loads(paths[1].read_text())
+    assert stored["schema_version"] == 1
+    assert stored["tables"]["kinds"] == [dict(row) for table in tables for row in table.rows]
