@@ -185,6 +185,12 @@ def test_a_direct_question_offers_no_tools_and_takes_the_text_as_the_answer() ->
     assert one(ScriptedBackend.from_texts("Well <answer>no</answer>"), mode="direct").answer == "no"
 
 
+def test_a_direct_answer_that_was_cut_is_truncated() -> None:
+    for text in ("It is probably", '<tool_call>{"name": "zoom", "arguments": {"box": [1, 2, 3, 4]}}</tool_call>'):
+        assert one(Cut(lambda _, text=text: text), mode="direct").stop_reason is StopReason.TRUNCATED
+    assert one(Cut(lambda _: "Well <answer>no</answer> and"), mode="direct").answer == "no"
+
+
 def test_another_action_replaces_the_model_s_in_the_conversation() -> None:
     def elsewhere(example: Example, environment: Environment, action: Action) -> Action:
         return Zoom((500, 500, 700, 700))

@@ -13,7 +13,7 @@ from typing import Literal
 from vitar.backends.base import Backend, Completion
 from vitar.data.example import Example, open_image
 from vitar.imaging.environment import Environment, EnvironmentConfig, Observation
-from vitar.protocol.actions import Action, Answer, ParseFailure, tool_call
+from vitar.protocol.actions import ANSWER_CLOSE, Action, Answer, FailureReason, ParseFailure, tool_call
 from vitar.protocol.messages import Message, assistant_message, tool_message
 from vitar.protocol.parsing import Turn, extract_answer, parse, render_turn
 from vitar.protocol.prompts import direct_messages, interactive_messages
@@ -114,7 +114,8 @@ def _advance(
         return
     environment = episode.environment
     environment.record_turn()
-    turn = _direct_turn(completion.text) if mode == "direct" else parse(completion.text)
+    cut = completion.finish == "length"
+    turn = _direct_turn(completion.text, cut) if mode == "direct" else parse(completion.text)
     record = Round(
         text=completion.text,
         thought=turn.thought,
@@ -124,7 +125,6 @@ def _advance(
     )
     outcome = turn.outcome
     if isinstance(outcome, ParseFailure):
-        cut = completion.finish == "length"
         episode.stop = StopReason.TRUNCATED if cut else StopReason.MALFORMED
         episode.failure = Failure(reason=outcome.reason, detail=outcome.detail, span=outcome.span)
     elif isinstance(outcome, Answer):
@@ -138,10 +138,19 @@ def _advance(
     episode.rounds.append(record)
 
 
-def _direct_turn(text: str) -> Turn:
-    """Everything that a model says to a direct question is its answer, unless it marks a part as the answer."""
+def _direct_turn(text: str, cut: bool) -> Turn:
+    """Everything that a model says to a direct question is its answer, unless it marks a part as the answer.
+
+    Args:
+        cut: the text was cut at the token limit, so that only a part marked as the answer can be whole.
+    """
     answer = extract_answer(text)
-    return Turn("", Answer(answer)) if answer else parse("")
+    if cut and ANSWER_CLOSE not in text:
+        failure = ParseFailure(FailureReason.UNCLOSED_ANSWER, (0, len(text)), "The answer was cut at the token limit.")
+        return Turn("", failure)
+    if not answer:
+        return parse("")
+    return Turn("", Answer(answer))
 
 
 def _act(

@@ -9,7 +9,7 @@ import pytest
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.example import Example
 from vitar.evaluation.conditions import CONDITIONS, MAX_OVERLAP
-from vitar.evaluation.overlap import areas, intersections, region_iou
+from vitar.grading.overlap import areas, intersections, region_iou
 from vitar.imaging import THOUSANDTHS, Environment, EnvironmentConfig, ResizedPixels
 from vitar.imaging.coordinates import Coordinates
 from vitar.protocol.actions import Action, MarkRegion, Zoom, call_text

@@ -35,6 +35,7 @@ from transformers import (
     Qwen2VLProcessor,
     Qwen3VLProcessor,
 )
+from transformers.utils import is_torchvision_available
 
 EMBEDDED_MODELS = ("tiny", "tiny-base")
 """Names of the models that ship in the package: after both training stages, and before them."""
@@ -149,12 +150,12 @@ def load_processor(model: str) -> ProcessorMixin:
     local = _is_local(source)
     try:
         processor_class = _saved_image_only_class(source)
+        if processor_class is None and not is_torchvision_available():
+            processor_class = _IMAGE_ONLY.get(AutoConfig.from_pretrained(source, local_files_only=local).model_type)
         if processor_class is None:
             processor = AutoProcessor.from_pretrained(source, local_files_only=local)
             if isinstance(processor, ProcessorMixin):
                 return processor
-            processor_class = _IMAGE_ONLY.get(AutoConfig.from_pretrained(source, local_files_only=local).model_type)
-        if processor_class is None:
             raise ModelError(
                 f"transformers gave {type(processor).__name__} for {model}, which takes no images; "
                 "install torchvision, or use a model of a supported family: " + ", ".join(_IMAGE_ONLY)
@@ -191,12 +192,19 @@ def load_model(model: str, device: str | torch.device = "cpu", dtype: torch.dtyp
     source = resolve(model)
     local = _is_local(source)
     try:
-        loaded = AutoModelForImageTextToText.from_pretrained(
+        loaded: PreTrainedModel
+        report: dict[str, Any]
+        loaded, report = AutoModelForImageTextToText.from_pretrained(  # type: ignore[misc]
             source,
             dtype=dtype,
             local_files_only=local,
             adapter_kwargs={"local_files_only": local},  # transformers 5.23 looks for an adapter without being told
+            output_loading_info=True,
         )
+        if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers in their place
+            raise ModelError(
+                f"the weights of {model!r} lack {len(missing)} tensors, {missing[0]} first; save them again"
+            )
     except _LOADING_ERRORS as error:
         if isinstance(error, ModelError):
             raise

@@ -15,7 +15,7 @@ import numpy as np
 from vitar.backends.base import Backend
 from vitar.data.example import Example
 from vitar.data.phantoms.scene import seeded_rng
-from vitar.evaluation.overlap import areas, intersections
+from vitar.grading.overlap import areas, intersections
 from vitar.imaging.coordinates import View
 from vitar.imaging.environment import Environment, Observation
 from vitar.imaging.geometry import Box

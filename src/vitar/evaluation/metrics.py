@@ -15,9 +15,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from vitar.data.example import Example
-from vitar.evaluation.overlap import region_iou
 from vitar.evaluation.statistics import holm, mcnemar, paired_difference, wilson
 from vitar.grading import grade_example
+from vitar.grading.overlap import region_iou
 from vitar.protocol.trace import StopReason, Trace
 
 MAX_INFRASTRUCTURE_SHARE = 0.01

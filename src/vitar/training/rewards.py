@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-
 from vitar.grading import grade
+from vitar.grading.overlap import region_iou
 from vitar.imaging.geometry import Box
 from vitar.protocol.actions import Action, Answer, ParseFailure, action_from_call
 from vitar.protocol.parsing import parse
@@ -49,13 +47,13 @@ def region_iou_reward(
 ) -> list[float | None]:
     """Agreement of the first action that showed a region with the true ones, 0 to 1; None where there are none.
 
-    Boxes and regions are matched one to one so that the sum of intersection over union is largest, and the sum is
-    divided by the larger of their numbers, as in evaluation.
+    The measure is evaluation's own, `vitar.grading.overlap.region_iou`.
 
     Args:
         regions: true boxes, xyxy in pixels of the original, [B][any][4].
     """
-    return [_agreement(_acted_on(e), true) if true else None for e, true in zip(environments, regions, strict=True)]
+    rows = zip(environments, regions, strict=True)
+    return [_region_iou(_acted_on(environment), true) if true else None for environment, true in rows]
 
 
 def final_answer(completion: Completion) -> str | None:
@@ -83,11 +81,5 @@ def _acted_on(environment: ToolEnvironment) -> tuple[Box, ...]:
     return next((each.boxes for each in environment.observations if each.error is None), ())
 
 
-def _agreement(boxes: Sequence[Box], true: Sequence[Sequence[float]]) -> float:
-    if not boxes:
-        return 0.0
-    x0, y0, x1, y1 = range(4)
-    regions = [Box(r[x0], r[y0], r[x1], r[y1], boxes[0].frame) for r in true]
-    iou_BR = np.array([[box.iou(region) for region in regions] for box in boxes])
-    rows, columns = linear_sum_assignment(iou_BR, maximize=True)
-    return float(iou_BR[rows, columns].sum() / max(iou_BR.shape))
+def _region_iou(boxes: Sequence[Box], true: Sequence[Sequence[float]]) -> float:
+    return region_iou([box.xyxy_original for box in boxes], true) if boxes else 0.0

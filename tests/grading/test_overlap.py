@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitar.evaluation.overlap import areas, intersections, iou_matrix, region_iou
+from vitar.grading.overlap import areas, intersections, iou_matrix, region_iou
 from vitar.imaging.geometry import Box, Frame
 
 UNIT = (0, 0, 10, 10)
