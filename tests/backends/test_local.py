@@ -52,7 +52,7 @@ def local(small_model_dir: Path) -> LocalFactory:
     """``local(batch_size=…, temperature=…, …)``: the small random model, loaded anew."""
 
     def build(batch_size: int = 8, **sampling: float) -> LocalBackend:
-        settings = Sampling(**{"max_new_tokens": 12, **sampling})  # type: ignore[arg-type]
+        settings = Sampling(**{"max_new_tokens": 12, "logprobs": True, **sampling})  # type: ignore[arg-type]
         model, processor = load_model(str(small_model_dir)), load_processor(str(small_model_dir))
         return LocalBackend(model, processor, name="small", sampling=settings, batch_size=batch_size)
 
@@ -239,3 +239,10 @@ def test_any_disagreement_about_images_is_found(
         inputs["image_grid_thw"] = torch.tensor(grids)
     with pytest.raises(PlaceholderMismatch, match=f"the conversation holds {images} images"):
         check_placeholders(inputs, images, processor)
+
+
+def test_probabilities_are_kept_only_when_asked_for(local: LocalFactory) -> None:
+    plain, kept = local(logprobs=False), local()
+    said, known = plain.generate(questions(), TOOLS), kept.generate(questions(), TOOLS)
+    assert all(completion.logprobs is None for completion in said)
+    assert [completion.token_ids for completion in said] == [completion.token_ids for completion in known]

@@ -142,7 +142,7 @@ def test_coarser_images_come_before_fewer_items(run):
     for condition in run.conditions:
         run = _changed(run, condition, "both", image=name, rounds=())
     item = _item(run, "both")
-    fine, coarse = len(encoded(noise, 512)), len(encoded(noise, 288))
+    coarse = len(encoded(noise, 288))
     kept, pictures = fit([(run, item)], coarse + 15_000)
     assert kept == [item]
     assert (pictures[name].width, len(pictures[name].data_url)) == (600, coarse)

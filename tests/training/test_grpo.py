@@ -191,7 +191,7 @@ def test_the_second_image_reaches_the_loss(trainer: Any, say: Say, action: str) 
 
 def test_log_probs_at_rollout_equal_those_in_training(trainer: Any, say: Say) -> None:
     """Both turns are sampled by our own backend and scored by the trainer."""
-    sampling = Sampling(temperature=1.0, max_new_tokens=24, seed=3)
+    sampling = Sampling(temperature=1.0, max_new_tokens=24, logprobs=True, seed=3)
     backend = LocalBackend(trainer.model, trainer.processing_class, name="small", sampling=sampling)
     tokenizer = trainer.processing_class.tokenizer
     call = [*tokenizer(ZOOM)["input_ids"], tokenizer.eos_token_id]

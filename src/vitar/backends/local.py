@@ -28,6 +28,7 @@ class Sampling:
         temperature: 0 takes the most likely token.
         top_p: nucleus, with a temperature.
         max_new_tokens: limit of one turn; a turn that reaches it is truncated.
+        logprobs: keep the probability of every token; holds the whole vocabulary's for each step while generating.
         seed: of sampling. The same seed, batch of texts and machine give the same tokens, whatever came before; to
             sample one conversation several times, use several seeds, or put it into one batch several times.
     """
@@ -35,6 +36,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     max_new_tokens: int = 256
+    logprobs: bool = False
     seed: int = 0
 
 
@@ -121,29 +123,32 @@ class LocalBackend:
                 pad_token_id=self._tokenizer.pad_token_id,
                 eos_token_id=self._tokenizer.eos_token_id,
                 return_dict_in_generate=True,
-                output_logits=True,
+                output_logits=self.sampling.logprobs,
             )
         new_BT = output.sequences[:, inputs["input_ids"].shape[1] :]
-        logits_BTV = torch.stack(output.logits, dim=1).float()
-        if sampled:
-            logits_BTV = logits_BTV / self.sampling.temperature
-        logprobs_BT = logits_BTV.log_softmax(-1).gather(-1, new_BT[..., None])[..., 0]
+        logprobs = [None] * len(new_BT)
+        if self.sampling.logprobs:
+            logits_BTV = torch.stack(output.logits, dim=1).float() / (self.sampling.temperature or 1.0)
+            logprobs = logits_BTV.log_softmax(-1).gather(-1, new_BT[..., None])[..., 0].tolist()
         prompt_tokens = inputs["attention_mask"].sum(-1).tolist()
         seconds = (time.perf_counter() - started) / len(conversations)
         return [
-            self._completion(ids, logprobs, prompt, seconds)
-            for ids, logprobs, prompt in zip(new_BT.tolist(), logprobs_BT.tolist(), prompt_tokens, strict=True)
+            self._completion(ids, log, prompt, seconds)
+            for ids, log, prompt in zip(new_BT.tolist(), logprobs, prompt_tokens, strict=True)
         ]
 
-    def _completion(self, ids: list[int], logprobs: list[float], prompt_tokens: int, seconds: float) -> Completion:
+    def _completion(
+        self, ids: list[int], logprobs: list[float] | None, prompt_tokens: int, seconds: float
+    ) -> Completion:
         finish: Finish = "length"
-        end = self._tokenizer.eos_token_id
-        if end in ids:
+        length = len(ids)
+        if self._tokenizer.eos_token_id in ids:
             finish = "stop"
-            length = ids.index(end) + 1
-            ids, logprobs = ids[:length], logprobs[:length]
-        text = self._tokenizer.decode(ids[:-1] if finish == "stop" else ids, skip_special_tokens=True)
-        return Completion(text, tuple(ids), tuple(logprobs), prompt_tokens, finish, seconds)
+            length = ids.index(self._tokenizer.eos_token_id) + 1
+        said = ids[: length - 1] if finish == "stop" else ids
+        text = self._tokenizer.decode(said, skip_special_tokens=True)
+        kept = None if logprobs is None else tuple(logprobs[:length])
+        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, seconds)
 
 
 def _batch_seed(seed: int, input_ids_BT: Tensor) -> int:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitar.reports import TRACES
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
-TRACES = 40
 
 
 def add_parser(subparsers: Subparsers) -> None:

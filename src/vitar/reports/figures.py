@@ -83,9 +83,7 @@ def interval_plot(
     for tick in ticks(low, high, 4):
         x = x_of(tick)
         parts.append(f'<path class="grid" d="M{x:.1f} 2V{bottom}"/>')
-        parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">{escape(show(tick))}</text>'
-        )
+        parts.append(_text(show(tick), x, bottom + 14, "middle", "tick"))
     if zero is not None:
         parts.append(f'<path class="zero" d="M{x_of(zero):.1f} 2V{bottom}"/>')
     for row, dot in enumerate(dots):
@@ -116,26 +114,24 @@ def line_plot(lines: Sequence[Line], alt: str) -> Markup:
     x_low, x_high = _extent([x for x, _ in points], pad=0)
     y_low, y_high = _extent([y for _, y in points], pad=0.05)
 
-    def place(x: float, y: float) -> str:
-        across = left + (x - x_low) / (x_high - x_low) * (right - left)
-        return f"{across:.1f} {bottom - (y - y_low) / (y_high - y_low) * (bottom - top):.1f}"
+    def x_of(step: float) -> float:
+        return left + (step - x_low) / (x_high - x_low) * (right - left)
+
+    def y_of(value: float) -> float:
+        return bottom - (value - y_low) / (y_high - y_low) * (bottom - top)
 
     parts = []
     for tick in ticks(y_low, y_high, 4):
-        y = float(place(x_low, tick).split()[1])
-        parts.append(f'<path class="grid" d="M{left} {y}H{right}"/>')
+        y = y_of(tick)
+        parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
         parts.append(_text(f"{tick:.4g}".replace("-", "\N{MINUS SIGN}"), left - 6, y + 4, "end", "tick"))
     for tick in ticks(x_low, x_high, 4):
-        x = float(place(tick, y_low).split()[0])
-        parts.append(_text(f"{tick:,.0f}", x, bottom + 16, "middle", "tick"))
+        if tick.is_integer():
+            parts.append(_text(f"{tick:,.0f}", x_of(tick), bottom + 16, "middle", "tick"))
     parts.append(_text("step", right, bottom + 32, "end", "tick"))
     for number, line in enumerate(lines):
-        style = number % len(_DASHES)
-        drawn = "L".join(
-            place(x, y) for x, y in (thinned(line.points) * 2 if len(line.points) == 1 else thinned(line.points))
-        )
-        dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
-        parts.append(f'<path class="curve s{(style + 1) % 8}"{dashes} d="M{drawn}"/>')
+        drawn = [f"{x_of(step):.1f} {y_of(value):.1f}" for step, value in thinned(line.points)]
+        parts.append(_curve(number, "M" + "L".join(drawn if len(drawn) > 1 else drawn * 2)))
     ends = "; ".join(f"{ln.label} from {ln.points[0][1]:.3g} to {ln.points[-1][1]:.3g}" for ln in lines if ln.points)
     return _svg(int(bottom) + 38, f"{alt}: {ends}", parts)
 
@@ -144,12 +140,8 @@ def legend(lines: Sequence[Line]) -> Markup:
     """The key to a `line_plot`, as an HTML list that wraps."""
     items = []
     for number, line in enumerate(lines):
-        style = number % len(_DASHES)
-        dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
-        swatch = (
-            f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8"><path class="curve s{(style + 1) % 8}"'
-        )
-        items.append(f'<li>{swatch}{dashes} d="M0 4H26"/></svg> {escape(line.label)}</li>')
+        swatch = f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8">{_curve(number, "M0 4H26")}</svg>'
+        items.append(f"<li>{swatch} {escape(line.label)}</li>")
     return Markup(f'<ul class="legend">{"".join(items)}</ul>')
 
 

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 import vitar
+from vitar.reports import TRACES
 from vitar.reports.curves import Panel, panels
 from vitar.reports.figures import MAX_POINTS, OTHER_STYLE, STYLES, Dot, interval_plot, legend, line_plot
 from vitar.reports.headline import Headline, headline
@@ -31,9 +32,6 @@ from vitar.reports.tables import (
 )
 from vitar.reports.viewer import STRATA, ShownItem, choose, show_item, stratum
 from vitar.reports.wording import CONDITION_WORDS, signed_points, whole_points
-
-TRACES = 40
-"""Items per run in the trace viewer, by default."""
 
 MAX_TRACE_CHARACTERS = 13_000_000
 """Of images and words in the trace viewer; the rest of a page takes well under a million."""

@@ -35,7 +35,7 @@ from vitar.training.base.dense import Vocabulary, grid_hw, seen_in, token_target
 from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import assistant_labels
 
-WHOLE_WORDS, REGION_WORDS = 120, 45
+WHOLE_WORDS, REGION_WORDS = 90, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
 LINE_SHARE = 0.4
