@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) 
     output_dir.mkdir(parents=True, exist_ok=True)
     record = {
         "command": type(config).__name__,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": asdict(config),
         "vitar": vitar.__version__,
         "commit": source_commit(),

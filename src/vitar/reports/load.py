@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,7 @@ def _load_run(folder: Path, name: str) -> Run:
             raise ReportError(f"{error}.") from error
         if strangers := traces[condition].keys() - known:
             raise ReportError(f"{trace_path} has a trace of {min(strangers)!r}, which examples.jsonl does not hold.")
-    date = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
-    return Run(name, folder, date, record, metrics, tuple(examples), traces)
+    return Run(name, folder, record, metrics, tuple(examples), traces)
 
 
 def _examples(path: Path, images: Path) -> list[Example]:

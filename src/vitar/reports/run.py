@@ -46,11 +46,15 @@ class Run:
 
     name: str
     folder: Path
-    date: str
     record: Mapping[str, Any]
     metrics: Metrics
     examples: tuple[Example, ...]
     traces: Mapping[str, Mapping[str, Trace]]
+
+    @property
+    def date(self) -> str:
+        """Day on which the run began, in UTC."""
+        return str(self.record.get("started", ""))[:10]
 
     @property
     def images(self) -> ImageStore:
