@@ -57,7 +57,7 @@ def _run(comparisons: dict[str, tuple[float, float | None]], cells: tuple[Cell, 
         cells=cells or (_cell("single_pass", 50), _cell("think_twice", 60)),
         comparisons=tuple(_comparison(name, *values) for name, values in comparisons.items()),
     )
-    return Run("run", Path("run"), "2026-01-01", {}, metrics, (), {})
+    return Run("run", Path("run"), {}, metrics, (), {})
 
 
 @pytest.mark.parametrize(
