@@ -17,7 +17,6 @@ class Killed(Exception):
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
-    monkeypatch.setattr(train, "WHITENING_ROWS", 6)
     build = train.build_model
     monkeypatch.setattr(train, "build_model", lambda tokenizer: build(tokenizer, text_width=48, vision_width=32))
     monkeypatch.setattr(train, "SCORED_LESSONS", 4)
@@ -26,6 +25,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
         scenes=8,
         vision_steps=2,
         vision_batch=1,
+        reading_steps=2,
+        reading_batch=2,
         language_steps=4,
         language_batch=2,
         micro_batch=1,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from PIL import Image
-from torch import Tensor
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessorPil,
@@ -24,12 +22,6 @@ FIRST_LOOK_PX = 256
 
 ZOOM_PX = 128
 """Longer side of an enlarged region: 16 visual tokens for a square one."""
-
-WHITENING_FLOOR = 1e-4
-"""Added to every variance, as a share of the mean one: whitening must not blow up what is almost constant."""
-
-WHITENED_STD = 0.5
-"""Standard deviation of every component of an embedded patch at the start."""
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> ImageOnlyQwen3VLProcessor:
@@ -100,25 +92,3 @@ def build_model(
     model.generation_config.eos_token_id = token("<|im_end|>")
     model.generation_config.pad_token_id = token("<|endoftext|>")
     return model
-
-
-@torch.no_grad()
-def whiten_patches(model: Qwen3VLForConditionalGeneration, patches_PF: Tensor) -> None:
-    """Starts the patch embedding as the whitened principal components of real patches, in place.
-
-    Image power falls steeply with spatial frequency, so a random embedding mostly passes on local brightness, and the
-    fine detail that lesions differ in has to be found beneath it. With whitening every component starts at unit
-    variance, fine ones too.
-
-    Args:
-        patches_PF: many patches as the processor makes them.
-    """
-    projection = model.model.visual.patch_embed.proj
-    mean_F = patches_PF.mean(0)
-    centred_PF = patches_PF - mean_F
-    variances, components = torch.linalg.eigh(centred_PF.T @ centred_PF / len(centred_PF))  # ascending
-    kept = projection.out_channels
-    weight = (components[:, -kept:] / (variances[-kept:] + WHITENING_FLOOR * variances[-kept:].mean()).sqrt()).T
-    weight = weight * WHITENED_STD
-    projection.weight.copy_(weight.reshape(projection.weight.shape))
-    projection.bias.copy_(-weight @ mean_F)

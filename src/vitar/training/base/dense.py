@@ -120,8 +120,9 @@ def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[st
     """Right-pads token rows; concatenates what is per patch or per visual token.
 
     Returns:
-        input_ids, attention_mask, labels, mm_token_type_ids [B, T] (with text), pixel_values [patches, features],
-        image_grid_thw [images, 3], kind [V], box [V, 4], attributes [V, A] over all visual tokens V.
+        with text input_ids, attention_mask, labels, mm_token_type_ids [B, T]; with images pixel_values
+        [patches, features], image_grid_thw [images, 3], and over all visual tokens V kind [V], box [V, 4],
+        attributes [V, A].
     """
     batch: dict[str, Tensor] = {}
     pads = {"input_ids": pad_token_id, "attention_mask": 0, "labels": IGNORE, "mm_token_type_ids": 0}
@@ -129,9 +130,11 @@ def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[st
         if name in rows[0]:
             padded = [one[name] for one in rows]
             batch[name] = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True, padding_value=value)
+    targets = [target for one in rows for target in one["targets"]]
+    if not targets:
+        return batch
     for name in ("pixel_values", "image_grid_thw"):
         batch[name] = torch.cat([one[name] for one in rows])
-    targets = [target for one in rows for target in one["targets"]]
     batch["kind"] = torch.cat([t.kind_T for t in targets])
     batch["box"] = torch.cat([t.box_T4 for t in targets])
     batch["attributes"] = torch.cat([t.attributes_TA for t in targets])

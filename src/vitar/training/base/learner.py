@@ -71,39 +71,43 @@ class BaseLearner(nn.Module):
 
     def forward(
         self,
-        pixel_values: Tensor,
-        image_grid_thw: Tensor,
-        kind: Tensor,
-        box: Tensor,
-        attributes: Tensor,
+        pixel_values: Tensor | None = None,
+        image_grid_thw: Tensor | None = None,
+        kind: Tensor | None = None,
+        box: Tensor | None = None,
+        attributes: Tensor | None = None,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         mm_token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Shapes as `lessons.collate` makes them. Without ``input_ids`` only the vision tower and the probes run.
+        """Shapes as `dense.collate` makes them. Pictures without text train the vision tower, text alone the rest.
 
         Returns:
             loss, a scalar; with text also ``predicted``, the likeliest token for each labelled one [supervised tokens].
         """
-        features = self.model.model.get_image_features(pixel_values, image_grid_thw)
-        loss = self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), kind, box, attributes)
+        losses: list[Tensor] = []
+        features = None
+        if pixel_values is not None and kind is not None and box is not None and attributes is not None:
+            features = self.model.model.get_image_features(pixel_values, image_grid_thw)
+            dense = self.dense_loss(torch.cat(features.pooler_output), kind, box, attributes)
+            losses.append(self.dense_weight * dense)
         if input_ids is None or labels is None:
-            return {"loss": loss}
+            return {"loss": torch.stack(losses).sum()}
         hidden_BTD = self.model.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             mm_token_type_ids=mm_token_type_ids,
             image_grid_thw=image_grid_thw,
-            mm_encoder_outputs={"image": features},
+            mm_encoder_outputs=None if features is None else {"image": features},
         ).last_hidden_state
         targets_BT = labels[:, 1:]
         supervised = targets_BT != IGNORE
         logits_NV = self.model.lm_head(hidden_BTD[:, :-1][supervised])
         targets_N = targets_BT[supervised]
         logprobs_NK = logits_NV.float().log_softmax(-1).gather(-1, self.near_tokens[targets_N])
-        loss = loss - (logprobs_NK * self.near_weights[targets_N]).sum(-1).mean()
-        return {"loss": loss, "predicted": logits_NV.argmax(-1)}
+        losses.append(-(logprobs_NK * self.near_weights[targets_N]).sum(-1).mean())
+        return {"loss": torch.stack(losses).sum(), "predicted": logits_NV.argmax(-1)}
 
     def dense_loss(self, tokens_VD: Tensor, kind: Tensor, box: Tensor, attributes: Tensor) -> Tensor:
         """Kind under every token; box and attributes under tokens that hold a lesion.

@@ -22,13 +22,13 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from vitar.data.phantoms.dataset import FAMILIES, phantom
-from vitar.data.phantoms.plan import SCALES
-from vitar.data.phantoms.questions import Question, questions_of
-from vitar.data.phantoms.scene import Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
+from vitar.data.phantoms.plan import SCALES, plan_item
+from vitar.data.phantoms.questions import NONE, Question, questions_of
+from vitar.data.phantoms.scene import SIDE_PX, Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
 from vitar.imaging.coordinates import THOUSANDTHS, View
 from vitar.imaging.geometry import Box, Frame
 from vitar.imaging.zoom import zoom
-from vitar.protocol.messages import Message, assistant_message, user_message
+from vitar.protocol.messages import Message, assistant_message, message_text, user_message
 from vitar.protocol.prompts import OPTION_LETTERS, direct_text, question_text
 from vitar.training.base.architecture import ZOOM_PX
 from vitar.training.base.dense import Vocabulary, grid_hw, seen_in, token_targets
@@ -38,8 +38,17 @@ from vitar.training.masking import assistant_labels
 WHOLE_WORDS, REGION_WORDS = 90, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
+READING_WORDS = 150
+"""Length of a reading lesson's questions and answers, in words."""
+
 LINE_SHARE = 0.4
 """Chance that a question is closed by the line for its answer type, as direct prompts are."""
+
+SIZE_WORD_BOUNDS = (0.92, 1.1)
+"""A scale below the first is called small, above the second large."""
+
+DESCRIPTION_SHARE = 0.5
+"""Chance that a picture is to be described."""
 
 CROWDED_SHARE = 0.4
 """Share of lessons on scenes with more lesions than the questions of the benchmark need."""
@@ -54,8 +63,8 @@ FINE_SHARE_WHOLE = 0.25
 """Chance that a fine-attribute question is put to a whole image, where it is mostly a guess."""
 
 
-def crowded_scene(family: Family, split: str, index: int, rng: np.random.Generator) -> Phantom:
-    """A phantom with one to four lesions, everything about them drawn uniformly: much to see for one rendering."""
+def random_plan(family: Family, rng: np.random.Generator) -> tuple[LesionSpec, ...]:
+    """One to four lesions, everything about them drawn uniformly, at most two in one location."""
     room = [place for place in family.locations for _ in range(2)]
     count = int(rng.integers(1, len(family.locations) // 2 + 3))
     plan = []
@@ -63,7 +72,12 @@ def crowded_scene(family: Family, split: str, index: int, rng: np.random.Generat
         kind = family.kinds[rng.integers(len(family.kinds))]
         fine = {name: values[rng.integers(len(values))] for name, values in family.attributes[kind].items()}
         plan.append(LesionSpec(kind, room[slot], fine, float(np.exp(rng.uniform(*np.log(SCALES))))))
-    return draw(family, split, index, tuple(plan))
+    return tuple(plan)
+
+
+def crowded_scene(family: Family, split: str, index: int, rng: np.random.Generator) -> Phantom:
+    """A phantom drawn to a `random_plan`: much to see for one rendering."""
+    return draw(family, split, index, random_plan(family, rng))
 
 
 def whole_view(scene: Phantom) -> View:
@@ -121,6 +135,28 @@ def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
     return Exchange(f"Give the box of the {noun}{place}.", str(wire[chosen]), "pointing/one")
 
 
+def _description(scene: Phantom) -> Exchange:
+    """Asks for all that the whole image shows: where, what, how large."""
+    lesions = sorted(scene.lesions, key=lambda lesion: lesion.box.center)
+    parts = [f"{lesion.spec.location}: {lesion.spec.kind}, {size_word(lesion.spec)}" for lesion in lesions]
+    return Exchange("Describe the image.", "; ".join(parts) or NONE, "description")
+
+
+def _fine_description(spec: LesionSpec) -> Exchange:
+    """Asks for all that an enlarged region shows of its lesion."""
+    return Exchange("Describe the region.", fine_words(spec), "description")
+
+
+def fine_words(spec: LesionSpec) -> str:
+    """``mass, margin spiculated``"""
+    return ", ".join([spec.kind, *(f"{name} {value}" for name, value in spec.attributes.items())])
+
+
+def size_word(spec: LesionSpec) -> str:
+    """Two lesions that a question compares have different words, since one is at least 1.5 times the other."""
+    return "small" if spec.scale < SIZE_WORD_BOUNDS[0] else "large" if spec.scale > SIZE_WORD_BOUNDS[1] else "medium"
+
+
 def _matching(values: Sequence[str], rng: np.random.Generator) -> Exchange:
     """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
     if rng.random() < 0.5:  # any words will do: the skill is the matching
@@ -169,6 +205,8 @@ def lesson(index: int, split: str) -> Lesson:
     scene = crowded_scene(family, split, number, rng) if crowded else phantom(family.name, split, number)
     views = [whole_view(scene)]
     exchanges = [_pointing(scene, views[0], rng)] if scene.lesions else []
+    if rng.random() < DESCRIPTION_SHARE:
+        exchanges.append(_description(scene))
     for question in _shuffled(questions_of(scene, rng), rng):
         if question.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE:
             exchanges.append(_direct(question, rng))
@@ -182,6 +220,8 @@ def lesson(index: int, split: str) -> Lesson:
         if asked:
             views.append(region_view(scene, scene.lesions[lesion], rng))
             exchanges = [_direct(question, rng) for question in asked]
+            if rng.random() < DESCRIPTION_SHARE:
+                exchanges.insert(0, _fine_description(scene.lesions[lesion].spec))
             more, practised = _conversation(exchanges, views[-1].image, REGION_WORDS, "region", rng)
             messages, skills = messages + more, skills + practised
     return Lesson(scene, views, messages, skills)
@@ -192,7 +232,7 @@ def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Quest
 
 
 def _conversation(
-    exchanges: list[Exchange], image: Image.Image, words: int, name: str, rng: np.random.Generator
+    exchanges: list[Exchange], image: Image.Image | None, words: int, name: str, rng: np.random.Generator
 ) -> tuple[list[Message], list[str]]:
     """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first.
 
@@ -210,6 +250,54 @@ def _conversation(
         messages += [user_message(exchange.question, None if count else image), assistant_message(exchange.answer)]
         skills.append(f"{name}/{exchange.skill}")
     return messages, skills
+
+
+def reading_lesson(index: int, split: str) -> Lesson:
+    """Lesson ``index`` of the reading phase: what is there is told in words, and there is no picture.
+
+    A small language model takes far longer to learn what a question asks (to find the lesion that is meant, to compare
+    a value with a proposed one, to match it with a letter) than to read a value off a picture; this teaches the first
+    for a tenth of the time.
+    """
+    rng = seeded_rng("reading", split, index)
+    family = list(FAMILIES.values())[index % len(FAMILIES)]
+    specs = random_plan(family, rng) if rng.random() < 0.5 else plan_item(family, split, index // len(FAMILIES)).lesions
+    view = View(Image.new("L", (SIDE_PX, SIDE_PX)), Frame.original(SIDE_PX, SIDE_PX))
+    lesions = tuple(Lesion(spec, _any_box(view.frame, rng), np.zeros((0, 0), dtype=bool)) for spec in specs)
+    scene = Phantom(family, split, index, np.zeros((0, 0), dtype=np.uint8), lesions)
+    told = [
+        f"{lesion.spec.location}: {fine_words(lesion.spec)}, {size_word(lesion.spec)}, "
+        f"box {list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP))}"
+        for lesion in lesions
+    ]
+    exchanges = [_pointing(scene, view, rng)] if lesions else []
+    for question in _shuffled(questions_of(scene, rng), rng):
+        exchanges.append(_direct(question, rng))
+        if question.options and rng.random() < MATCHING_SHARE:
+            exchanges.append(_matching(question.options, rng))
+    messages, skills = _conversation(exchanges, None, READING_WORDS, "told", rng)
+    messages[0] = user_message(f"{family.modality}. {'; '.join(told) or NONE}.\n{message_text(messages[0])}")
+    return Lesson(scene, [], messages, skills)
+
+
+def _any_box(frame: Frame, rng: np.random.Generator) -> Box:
+    x, y = rng.uniform(0.05, 0.85, 2)
+    width, height = rng.uniform(0.06, 0.14, 2)
+    return Box(x * SIDE_PX, y * SIDE_PX, (x + width) * SIDE_PX, (y + height) * SIDE_PX, frame)
+
+
+class ReadingDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """Reading lessons as model inputs: text alone."""
+
+    def __init__(self, processor: ProcessorMixin, split: str, count: int) -> None:
+        self.processor, self.split, self.count = processor, split, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        told = reading_lesson(index, self.split)
+        return {**assistant_labels(self.processor, told.messages), "targets": [], "skills": told.skills}
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):

@@ -1,7 +1,7 @@
-"""Builds the base model in two phases: the vision tower learns to see, then the language model learns to tell.
+"""Builds the base model in three phases: it learns to see, then to read, then to tell what it sees.
 
-Both phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
-other training does. Lessons are rendered while training and every one is seen once.
+All phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
+other training does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    ProcessorMixin,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -31,17 +30,13 @@ from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset
+from vitar.training.base.lessons import LessonDataset, ReadingDataset
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
 from vitar.training.base.tokenizer import build_tokenizer, near_tokens
 from vitar.training.running import train_to_the_end
 
 logger = logging.getLogger(__name__)
-
-
-WHITENING_ROWS = 60
-"""Rows of pictures whose patches the patch embedding is whitened with."""
 
 
 SCORED_LESSONS = 160
@@ -57,7 +52,8 @@ class BaseConfig:
         vocab_size: upper bound of the tokenizer.
         scenes: phantoms in the bank of pictures.
         vision_steps, vision_batch: first phase, rows of pictures with dense targets alone.
-        language_steps, language_batch: second phase, conversations and dense targets.
+        reading_steps, reading_batch: second phase, questions about what is told in words.
+        language_steps, language_batch: third phase, conversations about pictures, and dense targets.
         learning_rate: peak for the language model, and for the vision tower in its own phase.
         vision_rate: factor on the vision tower's rate in the second phase.
         dense_weight: weight of the dense loss in the second phase.
@@ -71,6 +67,8 @@ class BaseConfig:
     scenes: int = 10_000
     vision_steps: int = 3000
     vision_batch: int = 8
+    reading_steps: int = 1500
+    reading_batch: int = 32
     language_steps: int = 3000
     language_batch: int = 32
     learning_rate: float = 1e-3
@@ -99,56 +97,92 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         fresh.save_pretrained(start)
         model.save_pretrained(start)
     processor = load_processor(str(start))
-    pictures = PictureDataset(processor, *bank, count=config.vision_steps * config.vision_batch)
-    vision = _run_phase(config, "vision", start, pictures, resume)
-    lessons = LessonDataset(processor, "train", config.language_steps * config.language_batch, start=config.scenes)
-    return _run_phase(config, "language", vision, lessons, resume)
+    rows = config.vision_steps * config.vision_batch
+    told = config.reading_steps * config.reading_batch
+    shown = config.language_steps * config.language_batch
+    phases = (
+        Phase("vision", PictureDataset(processor, *bank, count=rows), config.vision_steps, config.vision_batch),
+        Phase(
+            "reading",
+            ReadingDataset(processor, "train", told),
+            config.reading_steps,
+            config.reading_batch,
+            scored=ReadingDataset(processor, "validation", SCORED_LESSONS),
+        ),
+        Phase(
+            "language",
+            LessonDataset(processor, "train", shown, start=config.scenes),
+            config.language_steps,
+            config.language_batch,
+            scored=LessonDataset(processor, "validation", SCORED_LESSONS),
+            vision_rate=config.vision_rate,
+            dense_weight=config.dense_weight,
+        ),
+    )
+    folder = start
+    for phase in phases:
+        folder = _run_phase(phase, config, folder, resume)
+    return folder
 
 
-def _run_phase(
-    config: BaseConfig, phase: str, source: Path, dataset: PictureDataset | LessonDataset, resume: bool
-) -> Path:
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training, from the weights of the one before.
+
+    Args:
+        dataset: its lessons, each seen once.
+        steps, batch: updates, and lessons per update.
+        scored: what skills are scored on while it runs.
+        vision_rate: factor on the vision tower's learning rate.
+        dense_weight: weight of the dense loss.
+    """
+
+    name: str
+    dataset: PictureDataset | ReadingDataset | LessonDataset
+    steps: int
+    batch: int
+    scored: ReadingDataset | LessonDataset | None = None
+    vision_rate: float = 1.0
+    dense_weight: float = 1.0
+
+
+def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> Path:
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
-    folder = Path(config.output_dir) / phase
+    folder = Path(config.output_dir) / phase.name
     final = folder / "final"
     if (final / "probes.pt").is_file():
-        logger.info("phase %s is finished: %s", phase, final)
+        logger.info("phase %s is finished: %s", phase.name, final)
         return final
-    text = phase == "language"
-    steps, batch = (
-        (config.language_steps, config.language_batch) if text else (config.vision_steps, config.vision_batch)
-    )
-    processor = dataset.processor
-    micro = config.micro_batch if text else batch
     set_seed(config.seed)
     if not torch.cuda.is_available() and config.workers:  # the lessons' workers need the other cores
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
+    processor = phase.dataset.processor
     model = load_model(str(source)).train()
-    tokenizer = processor.tokenizer
     learner = BaseLearner(
         model,
         Vocabulary.of(tuple(FAMILIES.values())),
-        config.dense_weight if text else 1.0,
-        *near_tokens(tokenizer, model.config.text_config.vocab_size),
+        phase.dense_weight,
+        *near_tokens(processor.tokenizer, model.config.text_config.vocab_size),
     )
     if (source / "probes.pt").is_file():
         learner.load_state_dict(torch.load(source / "probes.pt"), strict=False)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(learner, config.learning_rate, config.vision_rate if text else 1.0), betas=(0.9, 0.98)
+        _parameter_groups(learner, config.learning_rate, phase.vision_rate), betas=(0.9, 0.98)
     )
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=steps + 1,
+        total_steps=phase.steps + 1,
         pct_start=0.08,
     )
+    micro = min(config.micro_batch, phase.batch)
     trainer = Trainer(
         model=learner,
         args=TrainingArguments(
             output_dir=str(folder),
-            max_steps=steps,
-            per_device_train_batch_size=min(micro, batch),
-            gradient_accumulation_steps=max(1, batch // micro),
+            max_steps=phase.steps,
+            per_device_train_batch_size=micro,
+            gradient_accumulation_steps=phase.batch // micro,
             average_tokens_across_devices=False,
             max_grad_norm=1.0,
             logging_steps=25,
@@ -161,12 +195,12 @@ def _run_phase(
             dataloader_persistent_workers=config.workers > 0,
             bf16=bf16_is_fast(),
             seed=config.seed,
-            label_names=["kind"],
+            label_names=["labels"],
         ),
-        train_dataset=dataset,
-        data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
+        train_dataset=phase.dataset,
+        data_collator=partial(collate, pad_token_id=processor.tokenizer.pad_token_id),
         optimizers=(optimizer, scheduler),  # type: ignore[arg-type]
-        callbacks=[ScoreSkills(processor, config.save_steps)] if text else None,
+        callbacks=[ScoreSkills(phase.scored, config.save_steps)] if phase.scored else None,
     )
     train_to_the_end(trainer, resume=resume)
     learner.model.save_pretrained(final)
@@ -177,10 +211,10 @@ def _run_phase(
 
 
 class ScoreSkills(TrainerCallback):
-    """Logs what the model can do on lessons of the validation split, every ``steps`` steps."""
+    """Logs what the model can do on ``lessons``, every ``steps`` steps."""
 
-    def __init__(self, processor: ProcessorMixin, steps: int) -> None:
-        self.lessons, self.steps = LessonDataset(processor, "validation", SCORED_LESSONS), steps
+    def __init__(self, lessons: ReadingDataset | LessonDataset, steps: int) -> None:
+        self.lessons, self.steps = lessons, steps
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step % self.steps and state.global_step != state.max_steps:
