@@ -39,10 +39,10 @@ class DemoConfig:
     """
 
     out: str = "runs/demo"
-    trajectories: int = 1000
+    trajectories: int = 800
     sft_epochs: float = 3.0
-    grpo_steps: int = 12
-    items: int = 160
+    grpo_steps: int = 10
+    items: int = 120
     seed: int = 0
 
 

@@ -287,17 +287,27 @@ def _any_box(frame: Frame, rng: np.random.Generator) -> Box:
 
 
 class ReadingDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Reading lessons as model inputs: text alone."""
+    """Reading lessons as model inputs: text alone, and every token is to be predicted.
 
-    def __init__(self, processor: ProcessorMixin, split: str, count: int) -> None:
-        self.processor, self.split, self.count = processor, split, count
+    Args:
+        every_token: False leaves the loss to the answers, which is what skills are scored on.
+
+    What a question asks for stands in the text before it, and so do the options; predicting the questions as well as
+    the answers makes a small model learn to look things up in what it has read, from ten times as many tokens.
+    """
+
+    def __init__(self, processor: ProcessorMixin, split: str, count: int, *, every_token: bool = True) -> None:
+        self.processor, self.split, self.count, self.every_token = processor, split, count, every_token
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         told = reading_lesson(index, self.split)
-        return {**assistant_labels(self.processor, told.messages), "targets": [], "skills": told.skills}
+        inputs = assistant_labels(self.processor, told.messages)
+        if self.every_token:
+            inputs["labels"] = inputs["input_ids"].clone()
+        return {**inputs, "targets": [], "skills": told.skills}
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):

@@ -107,7 +107,7 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
             ReadingDataset(processor, "train", told),
             config.reading_steps,
             config.reading_batch,
-            scored=ReadingDataset(processor, "validation", SCORED_LESSONS),
+            scored=ReadingDataset(processor, "validation", SCORED_LESSONS, every_token=False),
         ),
         Phase(
             "language",
