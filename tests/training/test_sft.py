@@ -15,6 +15,7 @@ from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import profile_of
 from vitar.protocol.actions import Zoom, tool_call
 from vitar.protocol.messages import Message, assistant_message, system_message, tool_message, user_message
+from vitar.protocol.templates import HERMES_TEMPLATE
 from vitar.training.config import ConfigError, SftConfig
 from vitar.training.masking import IGNORE
 from vitar.training.sft import ConversationCollator, sft_dataset
@@ -172,10 +173,14 @@ def test_a_model_refuses_placeholders_without_images(processor: ProcessorMixin, 
         log_probs(model, one)
 
 
-def test_a_template_without_generation_blocks_is_refused(small_model_dir: Path, model: PreTrainedModel) -> None:
+def test_a_template_without_marked_turns_gives_way_or_is_refused(small_model_dir: Path, model: PreTrainedModel) -> None:
     processor = load_processor(str(small_model_dir))
     bare = processor.chat_template.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "")
-    processor.chat_template = processor.tokenizer.chat_template = "{#- generation -#}" + bare
+    processor.chat_template = processor.tokenizer.chat_template = bare
+    assert prepare_processor(model, processor).chat_template == HERMES_TEMPLATE
+    assert processor.chat_template == HERMES_TEMPLATE  # so that it is saved with the model
+    foreign = "{#- generation -#}" + bare.replace("<|im_start|>", "<start_of_turn>")
+    processor.chat_template = processor.tokenizer.chat_template = foreign
     with pytest.raises(ConfigError, match="generation"):
         prepare_processor(model, processor)
 

@@ -37,6 +37,8 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
 
     Qwen2-VL and Qwen2.5-VL (Lingshu) write pixels of the image as the processor resized it; every other family is
     taken to write thousandths, as Qwen3-VL does. A config may carry ``vitar`` settings, as the embedded model's does.
+    A template in the ChatML form that has no tools, or does not mark the assistant's turns, gives way to ours, which
+    prints the same text; a template of another form is kept as it is.
     """
     own: dict[str, Any] = getattr(config, "vitar", None) or {}
     if config.model_type in ("qwen2_vl", "qwen2_5_vl"):
@@ -44,11 +46,12 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
     else:
         coordinates = THOUSANDTHS
     template = json.dumps(getattr(processor, "chat_template", None) or "")
+    complete = "tools" in template and "endgeneration" in template
     return Profile(
         coordinates=coordinates,
         coordinate_step=own.get("coordinate_step", 1),
         zoom_side_px=own.get("zoom_side_px", DEFAULT_ZOOM_SIDE_PX),
-        chat_template=None if "tools" in template and "endgeneration" in template else HERMES_TEMPLATE,
+        chat_template=HERMES_TEMPLATE if "<|im_start|>" in template and not complete else None,
     )
 
 
