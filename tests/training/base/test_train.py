@@ -25,6 +25,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
         scenes=8,
         vision_steps=2,
         vision_batch=1,
+        matching_steps=2,
+        matching_batch=2,
         reading_steps=2,
         reading_batch=2,
         language_steps=4,

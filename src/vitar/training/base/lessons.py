@@ -11,7 +11,7 @@ Each lesson also carries dense targets (`dense`), for an auxiliary loss that kee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,6 +37,9 @@ from vitar.training.masking import assistant_labels
 
 WHOLE_WORDS, REGION_WORDS = 90, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
+
+MATCHING_EXCHANGES = 4
+"""Questions of a matching lesson."""
 
 READING_WORDS = 150
 """Length of a reading lesson's questions and answers, in words."""
@@ -99,6 +102,10 @@ def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> Vie
     return View(enlarged, Frame.over(crop, *enlarged.size))
 
 
+Talk = Callable[[int, str], tuple[list[Message], list[str]]]
+"""Index and split of a lesson -> its messages, and the skill of every assistant turn."""
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One question with its short answer.
@@ -157,9 +164,9 @@ def size_word(spec: LesionSpec) -> str:
     return "small" if spec.scale < SIZE_WORD_BOUNDS[0] else "large" if spec.scale > SIZE_WORD_BOUNDS[1] else "medium"
 
 
-def _matching(values: Sequence[str], rng: np.random.Generator) -> Exchange:
+def _matching(values: Sequence[str], rng: np.random.Generator, *, any_words: bool = False) -> Exchange:
     """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
-    if rng.random() < 0.5:  # any words will do: the skill is the matching
+    if any_words or rng.random() < 0.5:  # any words will do: the skill is the matching
         pool = all_values()
         values = [pool[place] for place in rng.choice(len(pool), int(rng.integers(2, 5)), replace=False)]
     index = int(rng.integers(len(values)))
@@ -252,12 +259,28 @@ def _conversation(
     return messages, skills
 
 
-def reading_lesson(index: int, split: str) -> Lesson:
+def matching_talk(index: int, split: str) -> tuple[list[Message], list[str]]:
+    """Lesson ``index`` of the matching phase: values and option letters, nothing else.
+
+    Looking a word up among options is a step that a small language model takes suddenly or not at all; alone it comes
+    after a million tokens, diluted among other questions it has not come after two (docs/experiments.md).
+
+    Returns:
+        the messages, and the skill of every assistant turn.
+    """
+    rng = seeded_rng("matching", split, index)
+    exchanges = [_matching((), rng, any_words=True) for _ in range(MATCHING_EXCHANGES)]
+    return _conversation(exchanges, None, 10_000, "told", rng)
+
+
+def reading_talk(index: int, split: str) -> tuple[list[Message], list[str]]:
     """Lesson ``index`` of the reading phase: what is there is told in words, and there is no picture.
 
     A small language model takes far longer to learn what a question asks (to find the lesion that is meant, to compare
-    a value with a proposed one, to match it with a letter) than to read a value off a picture; this teaches the first
-    for a tenth of the time.
+    a value with a proposed one) than to read a value off a picture; this teaches the first for a tenth of the time.
+
+    Returns:
+        the messages, and the skill of every assistant turn.
     """
     rng = seeded_rng("reading", split, index)
     family = list(FAMILIES.values())[index % len(FAMILIES)]
@@ -277,7 +300,7 @@ def reading_lesson(index: int, split: str) -> Lesson:
             exchanges.append(_matching(question.options, rng))
     messages, skills = _conversation(exchanges, None, READING_WORDS, "told", rng)
     messages[0] = user_message(f"{family.modality}. {'; '.join(told) or NONE}.\n{message_text(messages[0])}")
-    return Lesson(scene, [], messages, skills)
+    return messages, skills
 
 
 def _any_box(frame: Frame, rng: np.random.Generator) -> Box:
@@ -286,28 +309,22 @@ def _any_box(frame: Frame, rng: np.random.Generator) -> Box:
     return Box(x * SIDE_PX, y * SIDE_PX, (x + width) * SIDE_PX, (y + height) * SIDE_PX, frame)
 
 
-class ReadingDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Reading lessons as model inputs: text alone, and every token is to be predicted.
+class TalkDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """Lessons without pictures as model inputs, with loss on the answers.
 
     Args:
-        every_token: False leaves the loss to the answers, which is what skills are scored on.
-
-    What a question asks for stands in the text before it, and so do the options; predicting the questions as well as
-    the answers makes a small model learn to look things up in what it has read, from ten times as many tokens.
+        talk: `matching_talk` or `reading_talk`.
     """
 
-    def __init__(self, processor: ProcessorMixin, split: str, count: int, *, every_token: bool = True) -> None:
-        self.processor, self.split, self.count, self.every_token = processor, split, count, every_token
+    def __init__(self, processor: ProcessorMixin, split: str, count: int, talk: Talk) -> None:
+        self.processor, self.split, self.count, self.talk = processor, split, count, talk
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        told = reading_lesson(index, self.split)
-        inputs = assistant_labels(self.processor, told.messages)
-        if self.every_token:
-            inputs["labels"] = inputs["input_ids"].clone()
-        return {**inputs, "targets": [], "skills": told.skills}
+        messages, skills = self.talk(index, self.split)
+        return {**assistant_labels(self.processor, messages), "targets": [], "skills": skills}
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):

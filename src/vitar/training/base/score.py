@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from vitar.imaging.geometry import Box, Frame
 from vitar.training.base.dense import collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, ReadingDataset
+from vitar.training.base.lessons import LessonDataset, TalkDataset
 from vitar.training.masking import IGNORE
 
 _THOUSANDTHS = Frame.original(1000, 1000)
@@ -29,9 +29,7 @@ class SkillScore:
 
 
 @torch.no_grad()
-def score_skills(
-    learner: BaseLearner, lessons: LessonDataset | ReadingDataset, batch: int = 8
-) -> dict[str, SkillScore]:
+def score_skills(learner: BaseLearner, lessons: LessonDataset | TalkDataset, batch: int = 8) -> dict[str, SkillScore]:
     """Scores every skill that occurs in ``lessons``, by name."""
     was_training = learner.training
     learner.eval()

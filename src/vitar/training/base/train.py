@@ -1,4 +1,4 @@
-"""Builds the base model in three phases: it learns to see, then to read, then to tell what it sees.
+"""Builds the base model in four phases: it learns to see, to match, to read, and then to tell what it sees.
 
 All phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
 other training does.
@@ -30,7 +30,7 @@ from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, ReadingDataset
+from vitar.training.base.lessons import LessonDataset, TalkDataset, matching_talk, reading_talk
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
 from vitar.training.base.tokenizer import build_tokenizer, near_tokens
@@ -52,8 +52,9 @@ class BaseConfig:
         vocab_size: upper bound of the tokenizer.
         scenes: phantoms in the bank of pictures.
         vision_steps, vision_batch: first phase, rows of pictures with dense targets alone.
-        reading_steps, reading_batch: second phase, questions about what is told in words.
-        language_steps, language_batch: third phase, conversations about pictures, and dense targets.
+        matching_steps, matching_batch: second phase, values and option letters.
+        reading_steps, reading_batch: third phase, questions about what is told in words.
+        language_steps, language_batch: fourth phase, conversations about pictures, and dense targets.
         learning_rate: peak for the language model, and for the vision tower in its own phase.
         vision_rate: factor on the vision tower's rate in the second phase.
         dense_weight: weight of the dense loss in the second phase.
@@ -67,6 +68,8 @@ class BaseConfig:
     scenes: int = 10_000
     vision_steps: int = 3000
     vision_batch: int = 8
+    matching_steps: int = 1500
+    matching_batch: int = 16
     reading_steps: int = 1500
     reading_batch: int = 32
     language_steps: int = 3000
@@ -98,16 +101,24 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         model.save_pretrained(start)
     processor = load_processor(str(start))
     rows = config.vision_steps * config.vision_batch
+    matched = config.matching_steps * config.matching_batch
     told = config.reading_steps * config.reading_batch
     shown = config.language_steps * config.language_batch
     phases = (
         Phase("vision", PictureDataset(processor, *bank, count=rows), config.vision_steps, config.vision_batch),
         Phase(
+            "matching",
+            TalkDataset(processor, "train", matched, matching_talk),
+            config.matching_steps,
+            config.matching_batch,
+            scored=TalkDataset(processor, "validation", SCORED_LESSONS, matching_talk),
+        ),
+        Phase(
             "reading",
-            ReadingDataset(processor, "train", told),
+            TalkDataset(processor, "train", told, reading_talk),
             config.reading_steps,
             config.reading_batch,
-            scored=ReadingDataset(processor, "validation", SCORED_LESSONS, every_token=False),
+            scored=TalkDataset(processor, "validation", SCORED_LESSONS, reading_talk),
         ),
         Phase(
             "language",
@@ -138,10 +149,10 @@ class Phase:
     """
 
     name: str
-    dataset: PictureDataset | ReadingDataset | LessonDataset
+    dataset: PictureDataset | TalkDataset | LessonDataset
     steps: int
     batch: int
-    scored: ReadingDataset | LessonDataset | None = None
+    scored: TalkDataset | LessonDataset | None = None
     vision_rate: float = 1.0
     dense_weight: float = 1.0
 
@@ -213,7 +224,7 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
 class ScoreSkills(TrainerCallback):
     """Logs what the model can do on ``lessons``, every ``steps`` steps."""
 
-    def __init__(self, lessons: ReadingDataset | LessonDataset, steps: int) -> None:
+    def __init__(self, lessons: TalkDataset | LessonDataset, steps: int) -> None:
         self.lessons, self.steps = lessons, steps
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
