@@ -5,7 +5,7 @@ import pytest
 from vitar.data.phantoms.scene import seeded_rng
 from vitar.imaging.geometry import Box
 from vitar.protocol.messages import images_in, message_text
-from vitar.training.base.lessons import Lesson, lesson, matching_talk, reading_talk, region_view
+from vitar.training.base.lessons import Lesson, lesson, region_view, words_lesson
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +68,14 @@ def test_a_region_holds_most_of_its_lesion(lessons: list[Lesson]) -> None:
     assert sum(share > 0.8 for share in shares) / len(shares) > 0.9
 
 
-def test_talks_need_no_picture_and_answer_from_their_text() -> None:
-    for talk in (matching_talk, reading_talk):
-        messages, skills = talk(3, "train")
-        assert not images_in(messages)
-        assert len(skills) == len(messages) // 2
+def test_words_lessons_answer_from_their_text() -> None:
+    answers = []
     for index in range(20):
-        messages, skills = reading_talk(index, "train")
-        told = message_text(messages[0]).split("\n")[0]
-        for skill, said in zip(skills, messages[1::2], strict=True):
-            if skill == "told/pointing/one":
-                assert f"box {message_text(said)}" in told
-            if skill.endswith("attribute/closed"):
-                assert message_text(said) in told
+        messages, skills = words_lesson(index, "train")
+        assert not images_in(messages)
+        assert sorted(skills) == ["told/comparing"] + ["told/matching"] * 4
+        asked, said = (message_text(message) for message in messages[2 * skills.index("told/comparing") :][:2])
+        told = asked.split(". ")[0].partition(" is ")[2]
+        assert asked.endswith(f" {told}?") == (said == "yes")
+        answers.append(said)
+    assert 4 < answers.count("yes") < 16

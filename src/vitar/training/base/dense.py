@@ -5,6 +5,7 @@ They teach the vision tower to see in minutes where language supervision alone g
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitar.data.phantoms.scene import Family, Phantom
+from vitar.data.phantoms.scene import Family, LesionSpec, Phantom
 from vitar.imaging.coordinates import View
+from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import IGNORE
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Class indices of the dense targets: lesion kinds of all families, and values of all attributes."""
+    """Class indices of the dense targets: lesion kinds of all families, and the values of all that lesions have.
+
+    Args:
+        kinds: ``family/kind``.
+        attributes: name and values; ``family/kind/name`` for what a region shows, ``family/location`` and ``size`` for
+            what a whole image shows.
+    """
 
     kinds: tuple[str, ...]
     attributes: tuple[tuple[str, tuple[str, ...]], ...]
@@ -28,13 +36,14 @@ class Vocabulary:
     @classmethod
     def of(cls, families: Sequence[Family]) -> Vocabulary:
         kinds = tuple(f"{family.name}/{kind}" for family in families for kind in family.kinds)
-        attributes = tuple(
+        fine = [
             (f"{family.name}/{kind}/{name}", values)
             for family in families
             for kind in family.kinds
             for name, values in family.attributes[kind].items()
-        )
-        return cls(kinds, attributes)
+        ]
+        places = [(f"{family.name}/location", family.locations) for family in families]
+        return cls(kinds, (*fine, *places, ("size", SIZE_WORDS)))
 
 
 @dataclass(frozen=True)
@@ -43,22 +52,44 @@ class Seen:
 
     Args:
         kind: ``family/kind``.
-        attributes: name -> value.
+        attributes: name in the `Vocabulary` -> value, of what this picture shows of it.
         xyxy: box in shares of the picture's width and height; may reach beyond 0 to 1.
+        pointed_at: whether questions about this picture ask for the box.
     """
 
     kind: str
     attributes: Mapping[str, str]
     xyxy: tuple[float, float, float, float]
+    pointed_at: bool = False
 
 
-def seen_in(scene: Phantom, view: View) -> tuple[Seen, ...]:
-    """The lesions of a phantom in the coordinates of a picture of it."""
+SIZE_WORDS = ("small", "medium", "large")
+
+SIZE_WORD_BOUNDS = (0.92, 1.1)
+"""A scale below the first is called small, above the second large."""
+
+
+def size_word(spec: LesionSpec) -> str:
+    """Two lesions that a question compares have different words, since one is at least 1.5 times the other."""
+    return SIZE_WORDS[bisect(SIZE_WORD_BOUNDS, spec.scale)]
+
+
+def seen_in(scene: Phantom, view: View, *, whole: bool) -> tuple[Seen, ...]:
+    """The lesions of a phantom in the coordinates of a picture of it.
+
+    Args:
+        whole: whether the picture is the whole phantom, which shows locations and sizes, or an enlarged region, which
+            shows fine attributes.
+    """
     unit = view.frame.grid(1, 1)
-    return tuple(
-        Seen(f"{scene.family.name}/{lesion.spec.kind}", lesion.spec.attributes, lesion.box.to(unit).xyxy)
-        for lesion in scene.lesions
-    )
+    family = scene.family.name
+    lesions = []
+    for lesion in scene.lesions:
+        spec, kind = lesion.spec, f"{family}/{lesion.spec.kind}"
+        coarse = {f"{family}/location": spec.location, "size": size_word(spec)}
+        fine = {f"{kind}/{name}": value for name, value in spec.attributes.items()}
+        lesions.append(Seen(kind, coarse if whole else fine, lesion.box.to(unit).xyxy, whole))
+    return tuple(lesions)
 
 
 @dataclass(frozen=True)
@@ -68,11 +99,14 @@ class TokenTargets:
     Args:
         kind_T: 0 for background, else 1 + index of the lesion kind; `IGNORE` where a lesion only touches the token.
         box_T4: centre x, y and width, height of the lesion relative to the token, in token sides; NaN on background.
+        corners_T4: x0, y0, x1, y1 of the lesion in the picture, in `COORDINATE_STEP` thousandths of its sides;
+            `IGNORE` on background and on pictures that are not pointed at.
         attributes_TA: value index per attribute of the vocabulary; `IGNORE` where it does not apply or cannot be seen.
     """
 
     kind_T: Tensor
     box_T4: Tensor
+    corners_T4: Tensor
     attributes_TA: Tensor
 
 
@@ -81,17 +115,12 @@ def grid_hw(thw: Tensor) -> tuple[int, int]:
     return int(thw[1]) // 2, int(thw[2]) // 2
 
 
-def token_targets(
-    lesions: Sequence[Seen], rows_columns: tuple[int, int], vocabulary: Vocabulary, *, fine: bool
-) -> TokenTargets:
-    """Dense targets of a picture with ``lesions`` that becomes ``rows_columns`` visual tokens.
-
-    Args:
-        fine: whether attributes are targets too (they can be seen on an enlarged region only).
-    """
+def token_targets(lesions: Sequence[Seen], rows_columns: tuple[int, int], vocabulary: Vocabulary) -> TokenTargets:
+    """Dense targets of a picture with ``lesions`` that becomes ``rows_columns`` visual tokens."""
     rows, columns = rows_columns
     kind = np.zeros((rows, columns), dtype=np.int64)
     box = np.full((rows, columns, 4), np.nan, dtype=np.float32)
+    corners = np.full((rows, columns, 4), IGNORE, dtype=np.int64)
     attributes = np.full((rows, columns, len(vocabulary.attributes)), IGNORE, dtype=np.int64)
     row, column = np.mgrid[0:rows, 0:columns]
     for lesion in lesions:
@@ -104,27 +133,29 @@ def token_targets(
         kind[held] = 1 + vocabulary.kinds.index(lesion.kind)
         box[held, 0], box[held, 1] = ((x0 + x1) / 2 - column)[held], ((y0 + y1) / 2 - row)[held]
         box[held, 2], box[held, 3] = x1 - x0, y1 - y0
-        for index, (name, values) in enumerate(vocabulary.attributes if fine else ()):
-            lesion_kind, _, attribute = name.rpartition("/")
-            if lesion_kind == lesion.kind:
-                attributes[held, index] = values.index(lesion.attributes[attribute])
+        if lesion.pointed_at:
+            corners[held] = np.rint(np.array(lesion.xyxy) * 1000 / COORDINATE_STEP)
+        for index, (name, values) in enumerate(vocabulary.attributes):
+            if name in lesion.attributes:
+                attributes[held, index] = values.index(lesion.attributes[name])
     flat = rows * columns
     return TokenTargets(
         torch.from_numpy(kind.reshape(flat)),
         torch.from_numpy(box.reshape(flat, 4)),
+        torch.from_numpy(corners.reshape(flat, 4)),
         torch.from_numpy(attributes.reshape(flat, -1)),
     )
 
 
-def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[str, Tensor]:
+def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[str, Any]:
     """Right-pads token rows; concatenates what is per patch or per visual token.
 
     Returns:
         with text input_ids, attention_mask, labels, mm_token_type_ids [B, T]; with images pixel_values
-        [patches, features], image_grid_thw [images, 3], and over all visual tokens V kind [V], box [V, 4],
-        attributes [V, A].
+        [patches, features], image_grid_thw [images, 3], and in ``dense`` over all visual tokens V kind [V],
+        box [V, 4], corners [V, 4], attributes [V, A].
     """
-    batch: dict[str, Tensor] = {}
+    batch: dict[str, Any] = {}
     pads = {"input_ids": pad_token_id, "attention_mask": 0, "labels": IGNORE, "mm_token_type_ids": 0}
     for name, value in pads.items():
         if name in rows[0]:
@@ -135,7 +166,10 @@ def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[st
         return batch
     for name in ("pixel_values", "image_grid_thw"):
         batch[name] = torch.cat([one[name] for one in rows])
-    batch["kind"] = torch.cat([t.kind_T for t in targets])
-    batch["box"] = torch.cat([t.box_T4 for t in targets])
-    batch["attributes"] = torch.cat([t.attributes_TA for t in targets])
+    batch["dense"] = {
+        "kind": torch.cat([t.kind_T for t in targets]),
+        "box": torch.cat([t.box_T4 for t in targets]),
+        "corners": torch.cat([t.corners_T4 for t in targets]),
+        "attributes": torch.cat([t.attributes_TA for t in targets]),
+    }
     return batch

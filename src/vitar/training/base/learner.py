@@ -12,13 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Qwen3VLForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from vitar.training.base.dense import Vocabulary
+from vitar.training.base.tokenizer import corner_tokens, near_tokens
 from vitar.training.masking import IGNORE
 
 BACKGROUND_WEIGHT = 0.2
 """Weight of background tokens in the kind loss: nine in ten tokens hold nothing."""
+
+CORNER_WEIGHT = 0.3
+"""Weight of the corners' loss, which starts several times as large as the others."""
 
 
 EMBEDDING, OUTPUT_LAYER = "model.model.language_model.embed_tokens.weight", "model.lm_head.weight"
@@ -31,30 +35,31 @@ class BaseLearner(nn.Module):
         model: what is trained and kept.
         vocabulary: classes of the dense targets.
         dense_weight: weight of the dense loss beside the language loss.
-        near_tokens: [vocabulary, N], for every token those that are nearly as right: itself, for a coordinate also
-            the coordinates beside it.
-        near_weights: [vocabulary, N], their shares; each row adds up to 1.
+        tokenizer: tells the tokens of coordinates.
     """
 
     near_tokens: Tensor
     near_weights: Tensor
+    corner_tokens: Tensor
 
     def __init__(
         self,
         model: Qwen3VLForConditionalGeneration,
         vocabulary: Vocabulary,
         dense_weight: float,
-        near_tokens: Tensor,
-        near_weights: Tensor,
+        tokenizer: PreTrainedTokenizerFast,
     ) -> None:
         super().__init__()
-        self.register_buffer("near_tokens", near_tokens, persistent=False)
-        self.register_buffer("near_weights", near_weights, persistent=False)
+        ids, shares = near_tokens(tokenizer, model.config.text_config.vocab_size)  # type: ignore[union-attr]
+        self.register_buffer("near_tokens", ids, persistent=False)
+        self.register_buffer("near_weights", shares, persistent=False)
+        self.register_buffer("corner_tokens", corner_tokens(tokenizer), persistent=False)
         self.model, self.dense_weight = model, dense_weight
         width = model.config.text_config.hidden_size  # type: ignore[union-attr]
         self.attribute_sizes = [len(values) for _, values in vocabulary.attributes]
         self.kind_probe = nn.Linear(width, 1 + len(vocabulary.kinds))
         self.box_probe = nn.Linear(width, 4)
+        self.corner_probe = nn.Linear(width, 4 * width)
         self.attribute_probe = nn.Linear(width, sum(self.attribute_sizes))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
@@ -73,9 +78,7 @@ class BaseLearner(nn.Module):
         self,
         pixel_values: Tensor | None = None,
         image_grid_thw: Tensor | None = None,
-        kind: Tensor | None = None,
-        box: Tensor | None = None,
-        attributes: Tensor | None = None,
+        dense: Mapping[str, Tensor] | None = None,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         mm_token_type_ids: Tensor | None = None,
@@ -88,10 +91,9 @@ class BaseLearner(nn.Module):
         """
         losses: list[Tensor] = []
         features = None
-        if pixel_values is not None and kind is not None and box is not None and attributes is not None:
+        if pixel_values is not None and dense is not None:
             features = self.model.model.get_image_features(pixel_values, image_grid_thw)
-            dense = self.dense_loss(torch.cat(features.pooler_output), kind, box, attributes)
-            losses.append(self.dense_weight * dense)
+            losses.append(self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), **dense))
         if input_ids is None or labels is None:
             return {"loss": torch.stack(losses).sum()}
         hidden_BTD = self.model.model(
@@ -104,13 +106,19 @@ class BaseLearner(nn.Module):
         targets_BT = labels[:, 1:]
         supervised = targets_BT != IGNORE
         logits_NV = self.model.lm_head(hidden_BTD[:, :-1][supervised])
-        targets_N = targets_BT[supervised]
-        logprobs_NK = logits_NV.float().log_softmax(-1).gather(-1, self.near_tokens[targets_N])
-        losses.append(-(logprobs_NK * self.near_weights[targets_N]).sum(-1).mean())
+        losses.append(self.near_loss(logits_NV, targets_BT[supervised]))
         return {"loss": torch.stack(losses).sum(), "predicted": logits_NV.argmax(-1)}
 
-    def dense_loss(self, tokens_VD: Tensor, kind: Tensor, box: Tensor, attributes: Tensor) -> Tensor:
-        """Kind under every token; box and attributes under tokens that hold a lesion.
+    def near_loss(self, logits_NV: Tensor, targets_N: Tensor) -> Tensor:
+        """Cross-entropy in which a coordinate beside the right one is nearly right."""
+        logprobs_NK = logits_NV.float().log_softmax(-1).gather(-1, self.near_tokens[targets_N])
+        return -(logprobs_NK * self.near_weights[targets_N]).sum(-1).mean()
+
+    def dense_loss(self, tokens_VD: Tensor, kind: Tensor, box: Tensor, corners: Tensor, attributes: Tensor) -> Tensor:
+        """Kind under every token; box, corners and attributes under tokens that hold a lesion.
+
+        Corners are read as the language model's own coordinate tokens, through its output layer, so that pointing asks
+        no more of it than to copy.
 
         Args:
             tokens_VD: visual tokens as the language model receives them, all images of the batch in a row.
@@ -122,6 +130,12 @@ class BaseLearner(nn.Module):
         held = ~box[:, 0].isnan()
         if held.any():
             loss = loss + F.smooth_l1_loss(self.box_probe(tokens_VD[held]), box[held], beta=0.1)
+        inside = corners[:, 0] != IGNORE
+        if inside.any():
+            read_NKD = self.corner_probe(tokens_VD[inside]).unflatten(-1, (4, -1))
+            targets_NK = self.corner_tokens[torch.arange(4, device=corners.device), corners[inside]]
+            logits_NV = self.model.lm_head(read_NKD.flatten(0, 1))
+            loss = loss + CORNER_WEIGHT * self.near_loss(logits_NV, targets_NK.flatten())
         logits = self.attribute_probe(tokens_VD).split(self.attribute_sizes, dim=-1)
         for values, target in zip(logits, attributes.unbind(-1), strict=True):
             if (target != IGNORE).any():

@@ -11,10 +11,10 @@ Each lesson also carries dense targets (`dense`), for an auxiliary loss that kee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,33 +22,29 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from vitar.data.phantoms.dataset import FAMILIES, phantom
-from vitar.data.phantoms.plan import SCALES, plan_item
-from vitar.data.phantoms.questions import NONE, Question, questions_of
-from vitar.data.phantoms.scene import SIDE_PX, Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
+from vitar.data.phantoms.plan import SCALES
+from vitar.data.phantoms.questions import NONE, YES_NO, Question, matching, plural, questions_of
+from vitar.data.phantoms.scene import Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
 from vitar.imaging.coordinates import THOUSANDTHS, View
 from vitar.imaging.geometry import Box, Frame
 from vitar.imaging.zoom import zoom
-from vitar.protocol.messages import Message, assistant_message, message_text, user_message
+from vitar.protocol.messages import Message, assistant_message, user_message
 from vitar.protocol.prompts import OPTION_LETTERS, direct_text, question_text
 from vitar.training.base.architecture import ZOOM_PX
-from vitar.training.base.dense import Vocabulary, grid_hw, seen_in, token_targets
+from vitar.training.base.dense import Vocabulary, grid_hw, seen_in, size_word, token_targets
 from vitar.training.base.tokenizer import COORDINATE_STEP
 from vitar.training.masking import assistant_labels
+
+T = TypeVar("T")
 
 WHOLE_WORDS, REGION_WORDS = 90, 45
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
 MATCHING_EXCHANGES = 4
-"""Questions of a matching lesson."""
-
-READING_WORDS = 150
-"""Length of a reading lesson's questions and answers, in words."""
+"""Matching questions of a words lesson, beside one comparison."""
 
 LINE_SHARE = 0.4
 """Chance that a question is closed by the line for its answer type, as direct prompts are."""
-
-SIZE_WORD_BOUNDS = (0.92, 1.1)
-"""A scale below the first is called small, above the second large."""
 
 DESCRIPTION_SHARE = 0.5
 """Chance that a picture is to be described."""
@@ -59,8 +55,12 @@ CROWDED_SHARE = 0.4
 REGIONS = 2
 """At most this many regions are enlarged in a lesson."""
 
-MATCHING_SHARE = 0.5
-"""Chance that a choice is followed by a matching question on the same options."""
+POINTING_EXCHANGES = 2
+"""At most this many pointing questions on a whole image."""
+
+WORDS_SHARE = 0.5
+"""Chance that a choice is followed by a matching question on the same options, and a yes/no question by a comparison
+of words."""
 
 FINE_SHARE_WHOLE = 0.25
 """Chance that a fine-attribute question is put to a whole image, where it is mostly a guess."""
@@ -102,10 +102,6 @@ def region_view(scene: Phantom, lesion: Lesion, rng: np.random.Generator) -> Vie
     return View(enlarged, Frame.over(crop, *enlarged.size))
 
 
-Talk = Callable[[int, str], tuple[list[Message], list[str]]]
-"""Index and split of a lesson -> its messages, and the skill of every assistant turn."""
-
-
 @dataclass(frozen=True)
 class Exchange:
     """One question with its short answer.
@@ -128,18 +124,25 @@ def _direct(question: Question, rng: np.random.Generator) -> Exchange:
     return Exchange(text, answer, f"{question.kind}/{question.answer_type}")
 
 
-def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> Exchange:
-    """Asks for the box of one lesion that can be named uniquely, or for the boxes of all lesions."""
-    lesions, noun = scene.lesions, scene.family.lesion_noun
-    places = [lesion.spec.location for lesion in lesions]
-    unique = [place for place, lesion in enumerate(lesions) if places.count(lesion.spec.location) == 1]
+def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exchange]:
+    """Asks for the box of every lesion that can be named uniquely and for the boxes of all, some of these."""
+    family, lesions = scene.family, scene.lesions
+    plan = [lesion.spec for lesion in lesions]
     wire = [list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions]
-    if not unique or (len(lesions) > 1 and rng.random() < 0.5):
-        in_order = sorted(range(len(lesions)), key=lambda place: lesions[place].box.center)
-        return Exchange(f"Give the boxes of all {noun}s.", str([wire[place] for place in in_order]), "pointing/all")
-    chosen = unique[rng.integers(len(unique))]
-    place = f" in the {places[chosen]}" if len(lesions) > 1 or rng.random() < 0.3 else ""
-    return Exchange(f"Give the box of the {noun}{place}.", str(wire[chosen]), "pointing/one")
+    in_order = sorted(range(len(lesions)), key=lambda index: lesions[index].box.center)
+    every = str([wire[index] for index in in_order])
+    exchanges = [Exchange(f"Give the boxes of all {plural(family.lesion_noun)}.", every, "pointing/all")]
+    for index, spec in enumerate(plan):
+        names = [
+            f"{noun} in the {place}" if place else noun
+            for noun in (family.lesion_noun, spec.kind)
+            for place in ("", spec.location)
+            if matching(family, plan, noun, place) == (index,)
+        ]
+        if names:
+            named = names[rng.integers(len(names))]
+            exchanges.append(Exchange(f"Give the box of the {named}.", str(wire[index]), "pointing/one"))
+    return _shuffled(exchanges, rng)[:POINTING_EXCHANGES]
 
 
 def _description(scene: Phantom) -> Exchange:
@@ -159,11 +162,6 @@ def fine_words(spec: LesionSpec) -> str:
     return ", ".join([spec.kind, *(f"{name} {value}" for name, value in spec.attributes.items())])
 
 
-def size_word(spec: LesionSpec) -> str:
-    """Two lesions that a question compares have different words, since one is at least 1.5 times the other."""
-    return "small" if spec.scale < SIZE_WORD_BOUNDS[0] else "large" if spec.scale > SIZE_WORD_BOUNDS[1] else "medium"
-
-
 def _matching(values: Sequence[str], rng: np.random.Generator, *, any_words: bool = False) -> Exchange:
     """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
     if any_words or rng.random() < 0.5:  # any words will do: the skill is the matching
@@ -174,6 +172,21 @@ def _matching(values: Sequence[str], rng: np.random.Generator, *, any_words: boo
     if rng.random() < 0.7:
         return Exchange(question_text(f"Which option is {value}?", values), letter, "matching")
     return Exchange(question_text(f"What is option {letter}?", values), value, "matching")
+
+
+def _comparing(rng: np.random.Generator) -> Exchange:
+    """Tells a value and asks whether it is a proposed one; needs no picture."""
+    pool = all_values()
+    told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
+    name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
+    named, answer = (told, YES_NO[0]) if rng.random() < 0.5 else (other, YES_NO[1])
+    return Exchange(f"The {name} is {told}. Is the {name} {named}?", answer, "comparing")
+
+
+@lru_cache
+def all_attributes() -> tuple[str, ...]:
+    """Every different name of a fine attribute of all families."""
+    return tuple(sorted({name for family in FAMILIES.values() for fine in family.attributes.values() for name in fine}))
 
 
 @lru_cache
@@ -211,14 +224,14 @@ def lesson(index: int, split: str) -> Lesson:
     crowded = rng.random() < CROWDED_SHARE
     scene = crowded_scene(family, split, number, rng) if crowded else phantom(family.name, split, number)
     views = [whole_view(scene)]
-    exchanges = [_pointing(scene, views[0], rng)] if scene.lesions else []
+    exchanges = _pointing(scene, views[0], rng) if scene.lesions else []
     if rng.random() < DESCRIPTION_SHARE:
         exchanges.append(_description(scene))
     for question in _shuffled(questions_of(scene, rng), rng):
         if question.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE:
             exchanges.append(_direct(question, rng))
-        if question.options and rng.random() < MATCHING_SHARE:
-            exchanges.append(_matching(question.options, rng))
+        if question.answer_type != "closed" and rng.random() < WORDS_SHARE:
+            exchanges.append(_matching(question.options, rng) if question.options else _comparing(rng))
     messages, skills = _conversation(exchanges, views[0].image, WHOLE_WORDS, "whole", rng)
 
     for lesion in rng.permutation(len(scene.lesions))[:REGIONS]:
@@ -234,8 +247,8 @@ def lesson(index: int, split: str) -> Lesson:
     return Lesson(scene, views, messages, skills)
 
 
-def _shuffled(questions: list[Question], rng: np.random.Generator) -> list[Question]:
-    return [questions[place] for place in rng.permutation(len(questions))]
+def _shuffled(items: list[T], rng: np.random.Generator) -> list[T]:
+    return [items[place] for place in rng.permutation(len(items))]
 
 
 def _conversation(
@@ -259,71 +272,31 @@ def _conversation(
     return messages, skills
 
 
-def matching_talk(index: int, split: str) -> tuple[list[Message], list[str]]:
-    """Lesson ``index`` of the matching phase: values and option letters, nothing else.
+def words_lesson(index: int, split: str) -> tuple[list[Message], list[str]]:
+    """Lesson ``index`` of the words phase: matching and comparing, nothing else, and no picture.
 
-    Looking a word up among options is a step that a small language model takes suddenly or not at all; alone it comes
-    after a million tokens, diluted among other questions it has not come after two (docs/experiments.md).
+    Looking a word up among others is a step that a small language model takes suddenly or not at all; alone it comes
+    after a million tokens, diluted among questions about pictures it has not come after two (docs/experiments.md).
 
     Returns:
         the messages, and the skill of every assistant turn.
     """
-    rng = seeded_rng("matching", split, index)
+    rng = seeded_rng("words", split, index)
     exchanges = [_matching((), rng, any_words=True) for _ in range(MATCHING_EXCHANGES)]
-    return _conversation(exchanges, None, 10_000, "told", rng)
+    return _conversation([*exchanges, _comparing(rng)], None, 10_000, "told", rng)
 
 
-def reading_talk(index: int, split: str) -> tuple[list[Message], list[str]]:
-    """Lesson ``index`` of the reading phase: what is there is told in words, and there is no picture.
+class WordsDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """Lessons of the words phase as model inputs."""
 
-    A small language model takes far longer to learn what a question asks (to find the lesion that is meant, to compare
-    a value with a proposed one) than to read a value off a picture; this teaches the first for a tenth of the time.
-
-    Returns:
-        the messages, and the skill of every assistant turn.
-    """
-    rng = seeded_rng("reading", split, index)
-    family = list(FAMILIES.values())[index % len(FAMILIES)]
-    specs = random_plan(family, rng) if rng.random() < 0.5 else plan_item(family, split, index // len(FAMILIES)).lesions
-    view = View(Image.new("L", (SIDE_PX, SIDE_PX)), Frame.original(SIDE_PX, SIDE_PX))
-    lesions = tuple(Lesion(spec, _any_box(view.frame, rng), np.zeros((0, 0), dtype=bool)) for spec in specs)
-    scene = Phantom(family, split, index, np.zeros((0, 0), dtype=np.uint8), lesions)
-    told = [
-        f"{lesion.spec.location}: {fine_words(lesion.spec)}, {size_word(lesion.spec)}, "
-        f"box {list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP))}"
-        for lesion in lesions
-    ]
-    exchanges = [_pointing(scene, view, rng)] if lesions else []
-    for question in _shuffled(questions_of(scene, rng), rng):
-        exchanges.append(_direct(question, rng))
-        if question.options and rng.random() < MATCHING_SHARE:
-            exchanges.append(_matching(question.options, rng))
-    messages, skills = _conversation(exchanges, None, READING_WORDS, "told", rng)
-    messages[0] = user_message(f"{family.modality}. {'; '.join(told) or NONE}.\n{message_text(messages[0])}")
-    return messages, skills
-
-
-def _any_box(frame: Frame, rng: np.random.Generator) -> Box:
-    x, y = rng.uniform(0.05, 0.85, 2)
-    width, height = rng.uniform(0.06, 0.14, 2)
-    return Box(x * SIDE_PX, y * SIDE_PX, (x + width) * SIDE_PX, (y + height) * SIDE_PX, frame)
-
-
-class TalkDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Lessons without pictures as model inputs, with loss on the answers.
-
-    Args:
-        talk: `matching_talk` or `reading_talk`.
-    """
-
-    def __init__(self, processor: ProcessorMixin, split: str, count: int, talk: Talk) -> None:
-        self.processor, self.split, self.count, self.talk = processor, split, count, talk
+    def __init__(self, processor: ProcessorMixin, split: str, count: int) -> None:
+        self.processor, self.split, self.count = processor, split, count
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        messages, skills = self.talk(index, self.split)
+        messages, skills = words_lesson(index, self.split)
         return {**assistant_labels(self.processor, messages), "targets": [], "skills": skills}
 
 
@@ -341,7 +314,7 @@ class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
         taught = lesson(self.start + index, self.split)
         inputs = assistant_labels(self.processor, taught.messages)
         targets = [
-            token_targets(seen_in(taught.scene, view), grid_hw(thw), self.vocabulary, fine=place > 0)
+            token_targets(seen_in(taught.scene, view, whole=place == 0), grid_hw(thw), self.vocabulary)
             for place, (view, thw) in enumerate(zip(taught.views, inputs["image_grid_thw"], strict=True))
         ]
         return {**inputs, "targets": targets, "skills": taught.skills}

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 CROPS_PER_LESION = 2
 
-REGIONS_PER_ROW = 12
-"""Regions beside the one whole phantom of a row, which costs as many visual tokens as four regions."""
+WHOLES_PER_ROW, REGIONS_PER_ROW = 2, 8
+"""A whole phantom costs as many visual tokens as four regions."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,13 @@ def _scene_pictures(index: int, split: str) -> tuple[Picture, list[Picture]]:
     small = whole.image.resize((FIRST_LOOK_PX, FIRST_LOOK_PX), Image.Resampling.BOX)
     regions = [region_view(scene, lesion, rng) for lesion in scene.lesions for _ in range(CROPS_PER_LESION)]
     return (
-        Picture(np.asarray(small), seen_in(scene, whole)),
-        [Picture(np.asarray(view.image), seen_in(scene, view)) for view in regions],
+        Picture(np.asarray(small), seen_in(scene, whole, whole=True)),
+        [Picture(np.asarray(view.image), seen_in(scene, view, whole=False)) for view in regions],
     )
 
 
 class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Rows of one whole phantom and some regions, drawn from the bank; row ``i`` is the same in every run.
-
-    Args:
-        regions_per_row: regions in each row.
-    """
+    """Rows of whole phantoms and regions, drawn from the bank; row ``i`` is the same in every run."""
 
     def __init__(
         self,
@@ -90,10 +86,8 @@ class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
         wholes: list[Picture],
         regions: list[Picture],
         count: int,
-        regions_per_row: int = REGIONS_PER_ROW,
     ) -> None:
-        self.processor, self.wholes, self.regions = processor, wholes, regions
-        self.count, self.regions_per_row = count, regions_per_row
+        self.processor, self.wholes, self.regions, self.count = processor, wholes, regions, count
         self.vocabulary = Vocabulary.of(tuple(FAMILIES.values()))
 
     def __len__(self) -> int:
@@ -101,14 +95,14 @@ class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = seeded_rng("row", index)
-        pictures = [_lit(self.wholes[rng.integers(len(self.wholes))], rng)]
-        for place in rng.integers(len(self.regions), size=self.regions_per_row):
+        pictures = [_lit(self.wholes[place], rng) for place in rng.integers(len(self.wholes), size=WHOLES_PER_ROW)]
+        for place in rng.integers(len(self.regions), size=REGIONS_PER_ROW):
             pictures.append(_lit(_turned(self.regions[place], int(rng.integers(8))), rng))
         images = [Image.fromarray(picture.pixels) for picture in pictures]
         inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))
         targets = [
-            token_targets(picture.lesions, grid_hw(thw), self.vocabulary, fine=place > 0)
-            for place, (picture, thw) in enumerate(zip(pictures, inputs["image_grid_thw"], strict=True))
+            token_targets(picture.lesions, grid_hw(thw), self.vocabulary)
+            for picture, thw in zip(pictures, inputs["image_grid_thw"], strict=True)
         ]
         return {**inputs, "targets": targets}
 

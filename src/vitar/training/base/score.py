@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import torch
+from accelerate.utils import send_to_device
 from transformers import PreTrainedTokenizerFast
 
 from vitar.imaging.geometry import Box, Frame
 from vitar.training.base.dense import collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, TalkDataset
+from vitar.training.base.lessons import LessonDataset, WordsDataset
 from vitar.training.masking import IGNORE
 
 _THOUSANDTHS = Frame.original(1000, 1000)
@@ -29,7 +30,7 @@ class SkillScore:
 
 
 @torch.no_grad()
-def score_skills(learner: BaseLearner, lessons: LessonDataset | TalkDataset, batch: int = 8) -> dict[str, SkillScore]:
+def score_skills(learner: BaseLearner, lessons: LessonDataset | WordsDataset, batch: int = 8) -> dict[str, SkillScore]:
     """Scores every skill that occurs in ``lessons``, by name."""
     was_training = learner.training
     learner.eval()
@@ -38,7 +39,7 @@ def score_skills(learner: BaseLearner, lessons: LessonDataset | TalkDataset, bat
     device = learner.near_tokens.device
     for start in range(0, len(lessons), batch):
         some = [lessons[index] for index in range(start, min(start + batch, len(lessons)))]
-        inputs = {name: value.to(device) for name, value in collate(some, tokenizer.pad_token_id).items()}
+        inputs = send_to_device(collate(some, tokenizer.pad_token_id), device)
         predicted = learner(**inputs)["predicted"].cpu().tolist()
         for one in some:
             for skill, turn in zip(one["skills"], _turns(one["labels"].tolist()), strict=True):

@@ -89,10 +89,20 @@ def near_tokens(tokenizer: PreTrainedTokenizerFast, rows: int) -> tuple[Tensor, 
     ids = torch.arange(rows)[:, None].repeat(1, len(NEAR_STEPS))
     weights = torch.zeros(rows, len(NEAR_STEPS))
     weights[:, 0] = 1.0
-    for blank in ("", "\u0120"):  # byte-level BPE writes a leading blank as U+0120
-        numbers = [f"{blank}{n}" for n in range(0, 1001, COORDINATE_STEP)]
-        row = [int(token) for token in tokenizer.convert_tokens_to_ids(numbers)]  # type: ignore[union-attr]
+    for row in corner_tokens(tokenizer)[:2]:
         for place in range(2, len(row) - 2):
-            ids[row[place]] = torch.tensor([row[place + step] for step in NEAR_STEPS])
+            ids[row[place]] = torch.stack([row[place + step] for step in NEAR_STEPS])
             weights[row[place]] = torch.tensor(NEAR_WEIGHTS)
     return ids, weights
+
+
+def corner_tokens(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    """The token of every coordinate as x0, y0, x1, y1 of a box: the first has no blank before it.
+
+    Returns:
+        token ids [4, coordinates from 0 to 1000 in steps].
+    """
+    numbers = [str(n) for n in range(0, 1001, COORDINATE_STEP)]
+    first = tokenizer.convert_tokens_to_ids(numbers)
+    other = tokenizer.convert_tokens_to_ids([f"\u0120{n}" for n in numbers])  # byte-level BPE's leading blank
+    return torch.tensor([first, other, other, other])

@@ -1,5 +1,6 @@
-"""Builds the base model in four phases: it learns to see, to match, to read, and then to tell what it sees.
+"""Builds the base model in three phases: it learns words, it learns to see, and then to tell what it sees.
 
+The first two start from the same random weights and touch different ones, so that their results are joined.
 All phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
 other training does.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,14 +32,16 @@ from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, TalkDataset, matching_talk, reading_talk
+from vitar.training.base.lessons import LessonDataset, WordsDataset
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
-from vitar.training.base.tokenizer import build_tokenizer, near_tokens
+from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
 from vitar.training.running import train_to_the_end
 
 logger = logging.getLogger(__name__)
 
+
+PROBES_NAME = "probes.pt"
 
 SCORED_LESSONS = 160
 """Lessons of the validation split that skills are scored on while training."""
@@ -51,14 +55,13 @@ class BaseConfig:
         output_dir: checkpoints, logs, and the finished model under ``final``.
         vocab_size: upper bound of the tokenizer.
         scenes: phantoms in the bank of pictures.
-        vision_steps, vision_batch: first phase, rows of pictures with dense targets alone.
-        matching_steps, matching_batch: second phase, values and option letters.
-        reading_steps, reading_batch: third phase, questions about what is told in words.
-        language_steps, language_batch: fourth phase, conversations about pictures, and dense targets.
+        words_steps, words_batch: first phase, values and option letters, comparisons of words.
+        vision_steps, vision_batch: second phase, rows of pictures with dense targets alone.
+        language_steps, language_batch: last phase, conversations about pictures, and dense targets.
         learning_rate: peak for the language model, and for the vision tower in its own phase.
-        vision_rate: factor on the vision tower's rate in the second phase.
-        dense_weight: weight of the dense loss in the second phase.
-        micro_batch: lessons per forward pass in the second phase; small ones stay in the cache of a CPU.
+        vision_rate: factor on the vision tower's rate in the last phase.
+        dense_weight: weight of the dense loss in the last phase.
+        micro_batch: lessons per forward pass; small ones stay in the cache of a CPU.
         save_steps: steps between checkpoints, and between validations.
         workers: processes that render lessons.
     """
@@ -66,14 +69,12 @@ class BaseConfig:
     output_dir: str
     vocab_size: int = 1024
     scenes: int = 10_000
-    vision_steps: int = 3000
+    words_steps: int = 2000
+    words_batch: int = 16
+    vision_steps: int = 2200
     vision_batch: int = 8
-    matching_steps: int = 1500
-    matching_batch: int = 16
-    reading_steps: int = 1500
-    reading_batch: int = 32
     language_steps: int = 3000
-    language_batch: int = 32
+    language_batch: int = 8
     learning_rate: float = 1e-3
     vision_rate: float = 0.3
     dense_weight: float = 0.5
@@ -100,45 +101,52 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         fresh.save_pretrained(start)
         model.save_pretrained(start)
     processor = load_processor(str(start))
+    told = config.words_steps * config.words_batch
     rows = config.vision_steps * config.vision_batch
-    matched = config.matching_steps * config.matching_batch
-    told = config.reading_steps * config.reading_batch
     shown = config.language_steps * config.language_batch
-    phases = (
-        Phase("vision", PictureDataset(processor, *bank, count=rows), config.vision_steps, config.vision_batch),
-        Phase(
-            "matching",
-            TalkDataset(processor, "train", matched, matching_talk),
-            config.matching_steps,
-            config.matching_batch,
-            scored=TalkDataset(processor, "validation", SCORED_LESSONS, matching_talk),
-        ),
-        Phase(
-            "reading",
-            TalkDataset(processor, "train", told, reading_talk),
-            config.reading_steps,
-            config.reading_batch,
-            scored=TalkDataset(processor, "validation", SCORED_LESSONS, reading_talk),
-        ),
-        Phase(
-            "language",
-            LessonDataset(processor, "train", shown, start=config.scenes),
-            config.language_steps,
-            config.language_batch,
-            scored=LessonDataset(processor, "validation", SCORED_LESSONS),
-            vision_rate=config.vision_rate,
-            dense_weight=config.dense_weight,
-        ),
+    words = Phase(
+        "words",
+        WordsDataset(processor, "train", told),
+        config.words_steps,
+        config.words_batch,
+        scored=WordsDataset(processor, "validation", SCORED_LESSONS),
     )
-    folder = start
-    for phase in phases:
-        folder = _run_phase(phase, config, folder, resume)
-    return folder
+    vision = Phase("vision", PictureDataset(processor, *bank, count=rows), config.vision_steps, config.vision_batch)
+    language = Phase(
+        "language",
+        LessonDataset(processor, "train", shown, start=config.scenes),
+        config.language_steps,
+        config.language_batch,
+        scored=LessonDataset(processor, "validation", SCORED_LESSONS),
+        vision_rate=config.vision_rate,
+        dense_weight=config.dense_weight,
+    )
+    joined = output / "joined"
+    join(_run_phase(words, config, start, resume), _run_phase(vision, config, start, resume), joined)
+    return _run_phase(language, config, joined, resume)
+
+
+def join(words: Path, vision: Path, folder: Path) -> None:
+    """Writes the model that knows the words of one and sees as the other.
+
+    The vision phase trains the vision tower and the embeddings of coordinates, whose softmax also moves the embeddings
+    of all other tokens in one common direction; the words phase trains the rest and has no coordinates.
+    """
+    model, seeing = load_model(str(words)), load_model(str(vision))
+    processor = load_processor(str(words))
+    coordinates = corner_tokens(processor.tokenizer).flatten().unique()
+    model.model.visual.load_state_dict(seeing.model.visual.state_dict())
+    with torch.no_grad():
+        embedded, seen = (m.model.language_model.embed_tokens.weight for m in (model, seeing))
+        embedded[coordinates] = seen[coordinates]
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    shutil.copy(vision / PROBES_NAME, folder)
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training, from the weights of the one before.
+    """One stretch of training.
 
     Args:
         dataset: its lessons, each seen once.
@@ -149,10 +157,10 @@ class Phase:
     """
 
     name: str
-    dataset: PictureDataset | TalkDataset | LessonDataset
+    dataset: PictureDataset | WordsDataset | LessonDataset
     steps: int
     batch: int
-    scored: TalkDataset | LessonDataset | None = None
+    scored: WordsDataset | LessonDataset | None = None
     vision_rate: float = 1.0
     dense_weight: float = 1.0
 
@@ -161,7 +169,7 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
     folder = Path(config.output_dir) / phase.name
     final = folder / "final"
-    if (final / "probes.pt").is_file():
+    if (final / PROBES_NAME).is_file():
         logger.info("phase %s is finished: %s", phase.name, final)
         return final
     set_seed(config.seed)
@@ -173,10 +181,10 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
         model,
         Vocabulary.of(tuple(FAMILIES.values())),
         phase.dense_weight,
-        *near_tokens(processor.tokenizer, model.config.text_config.vocab_size),
+        processor.tokenizer,
     )
-    if (source / "probes.pt").is_file():
-        learner.load_state_dict(torch.load(source / "probes.pt"), strict=False)
+    if (source / PROBES_NAME).is_file():
+        learner.load_state_dict(torch.load(source / PROBES_NAME), strict=False)
     optimizer = torch.optim.AdamW(
         _parameter_groups(learner, config.learning_rate, phase.vision_rate), betas=(0.9, 0.98)
     )
@@ -217,14 +225,14 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
     learner.model.save_pretrained(final)
     processor.save_pretrained(final)
     probes = {name: value for name, value in learner.state_dict().items() if not name.startswith("model.")}
-    torch.save(probes, final / "probes.pt")
+    torch.save(probes, final / PROBES_NAME)
     return final
 
 
 class ScoreSkills(TrainerCallback):
     """Logs what the model can do on ``lessons``, every ``steps`` steps."""
 
-    def __init__(self, lessons: TalkDataset | LessonDataset, steps: int) -> None:
+    def __init__(self, lessons: WordsDataset | LessonDataset, steps: int) -> None:
         self.lessons, self.steps = lessons, steps
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
