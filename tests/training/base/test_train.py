@@ -25,6 +25,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
         scenes=8,
         vision_steps=2,
         vision_batch=1,
+        detail_steps=2,
         words_steps=2,
         words_batch=2,
         language_steps=4,

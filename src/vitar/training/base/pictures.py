@@ -31,8 +31,11 @@ logger = logging.getLogger(__name__)
 
 CROPS_PER_LESION = 2
 
-WHOLES_PER_ROW, REGIONS_PER_ROW = 2, 8
+WHOLE_COST = 4
 """A whole phantom costs as many visual tokens as four regions."""
+
+ROW_COST = 16
+"""Of every row, in regions."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,12 @@ def _scene_pictures(index: int, split: str) -> tuple[Picture, list[Picture]]:
 
 
 class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Rows of whole phantoms and regions, drawn from the bank; row ``i`` is the same in every run."""
+    """Rows of whole phantoms and regions, drawn from the bank; row ``i`` is the same in every run.
+
+    Args:
+        wholes_per_row: whole phantoms in each row; regions fill it up to `ROW_COST`.
+        start: the first row.
+    """
 
     def __init__(
         self,
@@ -86,17 +94,20 @@ class PictureDataset(torch.utils.data.Dataset[dict[str, Any]]):
         wholes: list[Picture],
         regions: list[Picture],
         count: int,
+        wholes_per_row: int,
+        start: int = 0,
     ) -> None:
-        self.processor, self.wholes, self.regions, self.count = processor, wholes, regions, count
+        self.processor, self.wholes, self.regions = processor, wholes, regions
+        self.count, self.wholes_per_row, self.start = count, wholes_per_row, start
         self.vocabulary = Vocabulary.of(tuple(FAMILIES.values()))
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        rng = seeded_rng("row", index)
-        pictures = [_lit(self.wholes[place], rng) for place in rng.integers(len(self.wholes), size=WHOLES_PER_ROW)]
-        for place in rng.integers(len(self.regions), size=REGIONS_PER_ROW):
+        rng = seeded_rng("row", self.start + index)
+        pictures = [_lit(self.wholes[n], rng) for n in rng.integers(len(self.wholes), size=self.wholes_per_row)]
+        for place in rng.integers(len(self.regions), size=ROW_COST - WHOLE_COST * self.wholes_per_row):
             pictures.append(_lit(_turned(self.regions[place], int(rng.integers(8))), rng))
         images = [Image.fromarray(picture.pixels) for picture in pictures]
         inputs = dict(self.processor.image_processor(images=images, return_tensors="pt"))

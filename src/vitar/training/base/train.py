@@ -1,7 +1,7 @@
-"""Builds the base model in three phases: it learns words, it learns to see, and then to tell what it sees.
+"""Builds the base model in four phases: it learns words, to see lesions, to see detail, and then to tell what it sees.
 
-The first two start from the same random weights and touch different ones, so that their results are joined.
-All phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
+Words and sight start from the same random weights and touch different ones, so that their results are joined. All
+phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
 other training does.
 """
 
@@ -57,6 +57,7 @@ class BaseConfig:
         scenes: phantoms in the bank of pictures.
         words_steps, words_batch: first phase, values and option letters, comparisons of words.
         vision_steps, vision_batch: second phase, rows of pictures with dense targets alone.
+        detail_steps: third phase, the same with more enlarged regions.
         language_steps, language_batch: last phase, conversations about pictures, and dense targets.
         learning_rate: peak for the language model, and for the vision tower in its own phase.
         vision_rate: factor on the vision tower's rate in the last phase.
@@ -72,6 +73,7 @@ class BaseConfig:
     words_steps: int = 2000
     words_batch: int = 16
     vision_steps: int = 2200
+    detail_steps: int = 1300
     vision_batch: int = 8
     language_steps: int = 3000
     language_batch: int = 8
@@ -102,7 +104,6 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         model.save_pretrained(start)
     processor = load_processor(str(start))
     told = config.words_steps * config.words_batch
-    rows = config.vision_steps * config.vision_batch
     shown = config.language_steps * config.language_batch
     words = Phase(
         "words",
@@ -111,7 +112,20 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         config.words_batch,
         scored=WordsDataset(processor, "validation", SCORED_LESSONS),
     )
-    vision = Phase("vision", PictureDataset(processor, *bank, count=rows), config.vision_steps, config.vision_batch)
+    rows = config.vision_steps * config.vision_batch
+    vision = Phase(
+        "vision",
+        PictureDataset(processor, *bank, count=rows, wholes_per_row=2),
+        config.vision_steps,
+        config.vision_batch,
+    )
+    close = config.detail_steps * config.vision_batch
+    detail = Phase(
+        "detail",
+        PictureDataset(processor, *bank, count=close, wholes_per_row=1, start=rows),
+        config.detail_steps,
+        config.vision_batch,
+    )
     language = Phase(
         "language",
         LessonDataset(processor, "train", shown, start=config.scenes),
@@ -122,7 +136,9 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         dense_weight=config.dense_weight,
     )
     joined = output / "joined"
-    join(_run_phase(words, config, start, resume), _run_phase(vision, config, start, resume), joined)
+    spoken = _run_phase(words, config, start, resume)
+    seen = _run_phase(detail, config, _run_phase(vision, config, start, resume), resume)
+    join(spoken, seen, joined)
     return _run_phase(language, config, joined, resume)
 
 
