@@ -26,6 +26,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
         vision_steps=2,
         vision_batch=1,
         detail_steps=2,
+        pointing_steps=2,
+        pointing_batch=2,
         words_steps=2,
         words_batch=2,
         language_steps=4,

@@ -11,7 +11,7 @@ Each lesson also carries dense targets (`dense`), for an auxiliary loss that kee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ from vitar.training.masking import assistant_labels
 
 T = TypeVar("T")
 
-WHOLE_WORDS, REGION_WORDS = 90, 45
+WHOLE_WORDS, REGION_WORDS = 60, 35
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
 MATCHING_EXCHANGES = 4
@@ -52,11 +52,14 @@ DESCRIPTION_SHARE = 0.5
 CROWDED_SHARE = 0.4
 """Share of lessons on scenes with more lesions than the questions of the benchmark need."""
 
+POINTING_SCENES = 10_000_000
+"""Number of the first scene of the pointing phase, beyond those of all other lessons."""
+
 REGIONS = 2
 """At most this many regions are enlarged in a lesson."""
 
-POINTING_EXCHANGES = 2
-"""At most this many pointing questions on a whole image."""
+POINTING_EXCHANGES = 4
+"""At most this many questions in a lesson of the pointing phase."""
 
 WORDS_SHARE = 0.5
 """Chance that a choice is followed by a matching question on the same options, and a yes/no question by a comparison
@@ -125,7 +128,7 @@ def _direct(question: Question, rng: np.random.Generator) -> Exchange:
 
 
 def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exchange]:
-    """Asks for the box of every lesion that can be named uniquely and for the boxes of all, some of these."""
+    """Asks for the box of every lesion that can be named uniquely and for the boxes of all, in random order."""
     family, lesions = scene.family, scene.lesions
     plan = [lesion.spec for lesion in lesions]
     wire = [list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions]
@@ -142,7 +145,7 @@ def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exch
         if names:
             named = names[rng.integers(len(names))]
             exchanges.append(Exchange(f"Give the box of the {named}.", str(wire[index]), "pointing/one"))
-    return _shuffled(exchanges, rng)[:POINTING_EXCHANGES]
+    return _shuffled(exchanges, rng)
 
 
 def _description(scene: Phantom) -> Exchange:
@@ -224,7 +227,7 @@ def lesson(index: int, split: str) -> Lesson:
     crowded = rng.random() < CROWDED_SHARE
     scene = crowded_scene(family, split, number, rng) if crowded else phantom(family.name, split, number)
     views = [whole_view(scene)]
-    exchanges = _pointing(scene, views[0], rng) if scene.lesions else []
+    exchanges = _pointing(scene, views[0], rng)[:2] if scene.lesions else []
     if rng.random() < DESCRIPTION_SHARE:
         exchanges.append(_description(scene))
     for question in _shuffled(questions_of(scene, rng), rng):
@@ -245,6 +248,18 @@ def lesson(index: int, split: str) -> Lesson:
             more, practised = _conversation(exchanges, views[-1].image, REGION_WORDS, "region", rng)
             messages, skills = messages + more, skills + practised
     return Lesson(scene, views, messages, skills)
+
+
+def pointing_lesson(index: int, split: str) -> Lesson:
+    """Lesson ``index`` of the pointing phase: a whole image, and the boxes of its lesions one by one."""
+    rng = seeded_rng("pointing", split, index)
+    family = list(FAMILIES.values())[index % len(FAMILIES)]
+    scene = crowded_scene(family, split, POINTING_SCENES + index // len(FAMILIES), rng)
+    view = whole_view(scene)
+    asked = _pointing(scene, view, rng)[:POINTING_EXCHANGES]
+    asked = [exchange for exchange in asked if exchange.skill == "pointing/one"] or asked
+    messages, skills = _conversation(asked, view.image, 10_000, "whole", rng)
+    return Lesson(scene, [view], messages, skills)
 
 
 def _shuffled(items: list[T], rng: np.random.Generator) -> list[T]:
@@ -301,17 +316,29 @@ class WordsDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Lessons as model inputs, rendered when asked for."""
+    """Lessons as model inputs, rendered when asked for.
 
-    def __init__(self, processor: ProcessorMixin, split: str, count: int, start: int = 0) -> None:
-        self.processor, self.split, self.count, self.start = processor, split, count, start
+    Args:
+        teach: `lesson` or `pointing_lesson`.
+        start: index of the first lesson.
+    """
+
+    def __init__(
+        self,
+        processor: ProcessorMixin,
+        split: str,
+        count: int,
+        teach: Callable[[int, str], Lesson],
+        start: int = 0,
+    ) -> None:
+        self.processor, self.split, self.count, self.teach, self.start = processor, split, count, teach, start
         self.vocabulary = Vocabulary.of(tuple(FAMILIES.values()))
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        taught = lesson(self.start + index, self.split)
+        taught = self.teach(self.start + index, self.split)
         inputs = assistant_labels(self.processor, taught.messages)
         targets = [
             token_targets(seen_in(taught.scene, view, whole=place == 0), grid_hw(thw), self.vocabulary)

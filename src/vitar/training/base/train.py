@@ -1,4 +1,4 @@
-"""Builds the base model in four phases: it learns words, to see lesions, to see detail, and then to tell what it sees.
+"""Builds the base model in five phases: it learns words, to see lesions, to see detail, to point, and to tell.
 
 Words and sight start from the same random weights and touch different ones, so that their results are joined. All
 phases run under `transformers.Trainer`, so they checkpoint, resume, log to TensorBoard and move to a GPU as any
@@ -32,7 +32,7 @@ from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, WordsDataset
+from vitar.training.base.lessons import LessonDataset, WordsDataset, lesson, pointing_lesson
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import score_skills
 from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
@@ -58,8 +58,10 @@ class BaseConfig:
         words_steps, words_batch: first phase, values and option letters, comparisons of words.
         vision_steps, vision_batch: second phase, rows of pictures with dense targets alone.
         detail_steps: third phase, the same with more enlarged regions.
+        pointing_steps, pointing_batch: fourth phase, boxes of lesions, with the vision tower as it is.
         language_steps, language_batch: last phase, conversations about pictures, and dense targets.
-        learning_rate: peak for the language model, and for the vision tower in its own phase.
+        learning_rate: peak for every phase but the last.
+        language_rate: peak for the last phase, lower, since a high rate undoes the skills that phases taught alone.
         vision_rate: factor on the vision tower's rate in the last phase.
         dense_weight: weight of the dense loss in the last phase.
         micro_batch: lessons per forward pass; small ones stay in the cache of a CPU.
@@ -75,9 +77,12 @@ class BaseConfig:
     vision_steps: int = 2200
     detail_steps: int = 1300
     vision_batch: int = 8
-    language_steps: int = 3000
+    pointing_steps: int = 600
+    pointing_batch: int = 16
+    language_steps: int = 1400
     language_batch: int = 8
     learning_rate: float = 1e-3
+    language_rate: float = 5e-4
     vision_rate: float = 0.3
     dense_weight: float = 0.5
     micro_batch: int = 8
@@ -126,20 +131,31 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         config.detail_steps,
         config.vision_batch,
     )
+    pointed_at = config.pointing_steps * config.pointing_batch
+    pointing = Phase(
+        "pointing",
+        LessonDataset(processor, "train", pointed_at, pointing_lesson),
+        config.pointing_steps,
+        config.pointing_batch,
+        scored=LessonDataset(processor, "validation", SCORED_LESSONS, pointing_lesson),
+        vision_rate=0.0,
+        dense_weight=0.0,
+    )
     language = Phase(
         "language",
-        LessonDataset(processor, "train", shown, start=config.scenes),
+        LessonDataset(processor, "train", shown, lesson, start=config.scenes),
         config.language_steps,
         config.language_batch,
-        scored=LessonDataset(processor, "validation", SCORED_LESSONS),
+        scored=LessonDataset(processor, "validation", SCORED_LESSONS, lesson),
+        rate=config.language_rate,
         vision_rate=config.vision_rate,
         dense_weight=config.dense_weight,
     )
-    joined = output / "joined"
     spoken = _run_phase(words, config, start, resume)
     seen = _run_phase(detail, config, _run_phase(vision, config, start, resume), resume)
+    joined = output / "joined"
     join(spoken, seen, joined)
-    return _run_phase(language, config, joined, resume)
+    return _run_phase(language, config, _run_phase(pointing, config, joined, resume), resume)
 
 
 def join(words: Path, vision: Path, folder: Path) -> None:
@@ -168,7 +184,8 @@ class Phase:
         dataset: its lessons, each seen once.
         steps, batch: updates, and lessons per update.
         scored: what skills are scored on while it runs.
-        vision_rate: factor on the vision tower's learning rate.
+        rate: peak learning rate, or None for the run's.
+        vision_rate: factor on the vision tower's learning rate; 0 leaves the tower as it is.
         dense_weight: weight of the dense loss.
     """
 
@@ -177,6 +194,7 @@ class Phase:
     steps: int
     batch: int
     scored: WordsDataset | LessonDataset | None = None
+    rate: float | None = None
     vision_rate: float = 1.0
     dense_weight: float = 1.0
 
@@ -193,6 +211,7 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
     processor = phase.dataset.processor
     model = load_model(str(source)).train()
+    model.model.visual.requires_grad_(phase.vision_rate > 0)
     learner = BaseLearner(
         model,
         Vocabulary.of(tuple(FAMILIES.values())),
@@ -202,7 +221,7 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
     if (source / PROBES_NAME).is_file():
         learner.load_state_dict(torch.load(source / PROBES_NAME), strict=False)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(learner, config.learning_rate, phase.vision_rate), betas=(0.9, 0.98)
+        _parameter_groups(learner, phase.rate or config.learning_rate, phase.vision_rate), betas=(0.9, 0.98)
     )
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -264,7 +283,11 @@ def _parameter_groups(learner: BaseLearner, rate: float, vision_factor: float) -
     """Vision tower and the rest apart, each with and without weight decay (none for vectors)."""
     groups = []
     for is_vision, lr in ((True, rate * vision_factor), (False, rate)):
-        named = [(n, p) for n, p in learner.named_parameters() if n.startswith("model.model.visual.") == is_vision]
+        named = [
+            (name, weight)
+            for name, weight in learner.named_parameters()
+            if name.startswith("model.model.visual.") == is_vision and weight.requires_grad
+        ]
         groups.append({"params": [p for _, p in named if p.ndim > 1], "lr": lr, "weight_decay": 0.02})
         groups.append({"params": [p for _, p in named if p.ndim <= 1], "lr": lr, "weight_decay": 0.0})
     return groups
