@@ -306,9 +306,11 @@ def test_a_local_model_says_the_same_as_a_script(
     for found, expected in zip(local, scripted, strict=True):
         assert (found.answer, found.failure) == (expected.answer, expected.failure)
         for mine, other in zip(found.rounds, expected.rounds, strict=True):
-            counted = {"prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}
+            counted = {"prompt_tokens": 0, "generated_tokens": 0, "image_tokens": None, "seconds": 0.0}
             assert mine.model_copy(update=counted) == other
             assert min(mine.prompt_tokens, mine.generated_tokens, mine.seconds) > 0
+            assert mine.image_tokens is not None
+            assert 0 < mine.image_tokens < mine.prompt_tokens
 
 
 def test_a_local_model_that_comes_to_no_end_is_truncated(speaking: SpeakingBackend) -> None:

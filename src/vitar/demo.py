@@ -75,9 +75,10 @@ def sft_config(config: DemoConfig) -> SftConfig:
         model="tiny-base",
         output_dir=f"{config.out}/sft",
         trajectories=config.trajectories,
+        freeze_vision=True,
         seed=config.seed,
         trainer={
-            "learning_rate": 5e-4,
+            "learning_rate": 1e-3,
             "lr_scheduler_type": "cosine",
             "warmup_steps": 10,
             "num_train_epochs": config.sft_epochs,

@@ -120,7 +120,8 @@ def _advance(
         text=completion.text,
         thought=turn.thought,
         prompt_tokens=completion.prompt_tokens,
-        generated_tokens=len(completion.token_ids),
+        generated_tokens=completion.generated_tokens,
+        image_tokens=completion.image_tokens,
         seconds=completion.seconds,
     )
     outcome = turn.outcome

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import loopback
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from vitar.backends.base import Backend
+from vitar.backends.endpoint import Endpoint, EndpointConfig
 from vitar.backends.local import LocalBackend, Sampling
 from vitar.backends.placeholders import PlaceholderMismatch, check_placeholders
 from vitar.backends.pretrained import load_model, load_processor
+from vitar.backends.profiles import named_profile
+from vitar.backends.reply_cache import ReplyCache
 from vitar.backends.scripted import ScriptedBackend
+from vitar.backends.server import ServerBackend
 from vitar.protocol.actions import Zoom, call_text
 from vitar.protocol.messages import Message, assistant_message, message_text, tool_message
 from vitar.protocol.prompts import direct_messages, interactive_messages
@@ -59,12 +65,23 @@ def local(small_model_dir: Path) -> LocalFactory:
     return build
 
 
-@pytest.fixture(params=["scripted", "local"])
-def backend(request: pytest.FixtureRequest, local: LocalFactory) -> Backend:
+@pytest.fixture(params=["scripted", "local", "server"])
+def backend(request: pytest.FixtureRequest, local: LocalFactory, tmp_path: Path) -> Iterator[Backend]:
     """One backend of each kind, under the same contract."""
+
+    def respond(body: dict[str, Any]) -> loopback.Answer:
+        last = body["messages"][-1]["content"]
+        text = last if isinstance(last, str) else "".join(part.get("text", "") for part in last)
+        return loopback.completion(f"{text} I say yes.", usage=(len(text), 7))
+
     if request.param == "local":
-        return local()
-    return ScriptedBackend(lambda conversation: f"{message_text(conversation[-1])} I say yes.")
+        yield local()
+    elif request.param == "scripted":
+        yield ScriptedBackend(lambda conversation: f"{message_text(conversation[-1])} I say yes.")
+    else:
+        with loopback.Loopback(respond) as server:
+            endpoint = Endpoint(EndpointConfig(server.url, "m"), ReplyCache(tmp_path))
+            yield ServerBackend(endpoint, dialect="standard", profile=named_profile("m"))
 
 
 def test_a_completion_per_conversation_in_order(backend: Backend) -> None:

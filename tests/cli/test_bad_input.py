@@ -88,8 +88,14 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "decompression bomb": (lambda p: [p.file("bomb.png", bomb()), QUESTION], "too many pixels"),
     "null byte in the path": (lambda p: ["a\0b.png", QUESTION], "cannot be read"),
     "too long and thin": (lambda p: [p.image(1000, 2), QUESTION], "Crop it"),
-    "DICOM": (lambda p: [p.file("scan", bytes(128) + b"DICM" + bytes(64)), QUESTION], "DICOM is not supported yet"),
-    "NIfTI": (lambda p: [p.file("scan.nii.gz", b"\x1f\x8b" + bytes(64)), QUESTION], "NIfTI is not supported yet"),
+    "DICOM": (
+        lambda p: [p.file("scan", bytes(128) + b"DICM" + bytes(64)), QUESTION],
+        "a DICOM file of modality unknown without pixels",
+    ),
+    "NIfTI": (
+        lambda p: [p.file("scan.nii.gz", b"\x1f\x8b" + bytes(64)), QUESTION],
+        "a NIfTI file that is damaged or incomplete",
+    ),
     "no such phantom": (lambda p: ["phantom:knee/test/0", QUESTION], "unknown phantom family"),
     "no such split": (lambda p: ["phantom:chest/exam/0", QUESTION], "unknown split"),
     "question missing": (lambda p: [p.image()], "required: QUESTION"),

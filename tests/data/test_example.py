@@ -114,6 +114,36 @@ def test_round_trip_keeps_the_image_file_byte_for_byte(picture: Path, tmp_path: 
         stored[2]
 
 
+def test_masks_are_stored_and_sets_from_before_there_were_any_still_load(picture: Path, tmp_path: Path) -> None:
+    import datasets
+
+    mask_hw = np.zeros((6, 8), dtype=bool)
+    mask_hw[1:3, 4:7] = True
+    regions = (Region.of_mask("stone", mask_hw), Region("cyst", (0.5, 0.0, 3.0, 2.0)))
+    example = replace(GOOD, images=(ImageRef("scan.png", picture.read_bytes()),), regions=regions)
+    save_examples([example], tmp_path / "set")
+    assert list(load_examples(tmp_path / "set")) == [example]
+
+    box = datasets.Sequence(datasets.Value("float64"), length=4)
+    columns = {**features(), "regions": [{"label": datasets.Value("string"), "box_xyxy": box}]}
+    row = {**vars(example), "images": [{"bytes": b"", "path": "scan.png"}], "options": list(example.options)}
+    row["regions"] = [{"label": region.label, "box_xyxy": list(region.box_xyxy)} for region in regions]
+    datasets.Dataset.from_list([row], features=datasets.Features(columns)).save_to_disk(tmp_path / "old")
+    assert load_examples(tmp_path / "old")[0].regions == tuple(replace(region, mask=None) for region in regions)
+
+
+def test_scans_and_windowed_pictures_are_stored_as_they_are_shown(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="the extra medical is not installed")
+    volume = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "brain.nii.gz")
+    Image.fromarray(np.array([[32768, 33000]], dtype=np.uint16)).save(tmp_path / "ct.png")
+    refs = (ImageRef(f"{tmp_path / 'brain.nii.gz'}#slice=3"), ImageRef(f"{tmp_path / 'ct.png'}#window=32900,400"))
+    (stored,) = from_dataset(to_dataset([replace(GOOD, images=refs, regions=())], tmp_path / "cache"))
+    assert [ref.uri for ref in stored.images] == ["brain.nii.gz#slice=3", "ct.png#window=32900,400"]
+    for before, after in zip(refs, stored.images, strict=True):
+        assert np.array_equal(np.asarray(open_image(after)), np.asarray(open_image(before)))
+
+
 def test_a_broken_image_file_is_stored_and_read_as_it_is(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

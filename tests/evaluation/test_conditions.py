@@ -8,7 +8,8 @@ import pytest
 
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.example import Example
-from vitar.evaluation.conditions import CONDITIONS, MAX_OVERLAP
+from vitar.evaluation.conditions import CONDITIONS
+from vitar.evaluation.interventions import MAX_OVERLAP, oracle_box
 from vitar.grading.overlap import areas, intersections, region_iou
 from vitar.imaging import THOUSANDTHS, Environment, EnvironmentConfig, ResizedPixels
 from vitar.imaging.coordinates import Coordinates
@@ -33,6 +34,7 @@ def ask(
     config: EnvironmentConfig | None = None,
     coordinates: Coordinates = THOUSANDTHS,
     step: int = 1,
+    items: Sequence[Example] = (),
 ) -> tuple[Trace, list[Message]]:
     """The trace under a condition, and the conversation before the last turn."""
     seen: list[Sequence[Message]] = []
@@ -44,7 +46,7 @@ def ask(
 
     backend = ScriptedBackend(recorded, coordinates=coordinates, coordinate_step=step)
     condition = CONDITIONS[name]
-    intervene = condition.intervene(backend) if condition.intervene else None
+    intervene = condition.intervene(backend, items) if condition.intervene else None
     (trace,) = rollout(backend, [example], config, mode=condition.mode, condition=name, intervene=intervene)
     return trace, list(seen[-1])
 
@@ -54,9 +56,21 @@ def first(name: str, example: Example, action: Action, **how: object) -> Round:
 
 
 def test_the_conditions_of_the_design() -> None:
-    assert list(CONDITIONS) == ["single_pass", "think_twice", "oracle_box", "random_box", "unmarked"]
-    assert CONDITIONS["single_pass"].mode == "direct"
-    assert {CONDITIONS[name].mode for name in list(CONDITIONS)[1:]} == {"interactive"}
+    looks = ["think_twice", "oracle_box", "random_box", "wrong_region", "unmarked"]
+    images = ["blank_image", "shuffled_image", "text_only"]
+    assert list(CONDITIONS) == [
+        "single_pass",
+        *looks,
+        *images,
+        "think_0",
+        "think_1",
+        "think_2",
+        "think_3",
+        "majority_k",
+    ]
+    direct = {name for name, condition in CONDITIONS.items() if condition.mode == "direct"}
+    assert direct == {"single_pass", "text_only", "majority_k"}
+    assert CONDITIONS["think_1"] == CONDITIONS["think_twice"]
 
 
 def test_think_twice_changes_nothing(make_example: MakeExample) -> None:
@@ -99,7 +113,7 @@ def test_without_a_region_the_action_stays(make_example: MakeExample, name: str)
     assert (look.parsed_action(), look.intervened) == (OWN_ZOOM, False)
 
 
-@pytest.mark.parametrize("name", ["oracle_box", "random_box", "unmarked"])
+@pytest.mark.parametrize("name", ["oracle_box", "random_box", "wrong_region", "unmarked"])
 def test_an_invalid_action_stays_an_error(make_example: MakeExample, name: str) -> None:
     trace, _ = ask(name, make_example(), turn(Zoom((800, 0, 100, 50))), turn(OWN_ZOOM))
     refused, look, _ = trace.rounds
@@ -107,7 +121,7 @@ def test_an_invalid_action_stays_an_error(make_example: MakeExample, name: str) 
     assert (look.error, look.intervened) == (None, True)
 
 
-@pytest.mark.parametrize("name", ["oracle_box", "random_box", "unmarked"])
+@pytest.mark.parametrize("name", ["oracle_box", "random_box", "wrong_region", "unmarked"])
 def test_an_answer_at_once_is_left_alone(make_example: MakeExample, name: str) -> None:
     trace, _ = ask(name, make_example())
     assert (len(trace.rounds), trace.answer) == (1, "yes")
@@ -124,9 +138,7 @@ def test_the_oracle_keeps_to_the_image_that_was_named_if_it_shows_the_region(mak
     environment.reset(images_in(ask("think_twice", example)[1])[0])
     environment.step(Zoom((0, 0, 300, 1000)))
     right = make_example(regions=((150, 60, 190, 100),))
-    oracle = CONDITIONS["oracle_box"].intervene
-    assert oracle is not None
-    redirected = oracle(ScriptedBackend.from_texts(""))(right, environment, Zoom((0, 0, 500, 500), image=2))
+    redirected = oracle_box(ScriptedBackend.from_texts(""))(right, environment, Zoom((0, 0, 500, 500), image=2))
     assert redirected == Zoom((750, 600, 950, 1000), image=1)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vitar.cli import evaluate as command
+from vitar.cli.summary import summary
 from vitar.evaluation.metrics import Cell, Comparison, Metrics
 
 
@@ -82,7 +83,7 @@ def test_what_is_undefined_or_refused_is_said_in_words() -> None:
         Comparison(first=first, second="single_pass", kind="all", n=0, first_only=0, second_only=0, **unknown)
         for first in ("think_twice", "unmarked")
     ]
-    text = command._summary(Metrics(model="m", data="d", items=100, cells=cells, comparisons=tuple(pairs)))
+    text = summary(Metrics(model="m", data="d", items=100, cells=cells, comparisons=tuple(pairs)))
     _, single, think, _, refused, compared = text.splitlines()
     assert "90.0% [80.0%, 95.0%]" in single
     assert "undefined" in single  # the overlap, where nothing was marked

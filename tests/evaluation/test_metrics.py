@@ -10,6 +10,7 @@ import pytest
 
 from vitar.data.example import Example
 from vitar.evaluation.metrics import Cell, Comparison, Metrics, compute_metrics
+from vitar.evaluation.power import detectable_difference
 from vitar.evaluation.statistics import mcnemar, wilson
 from vitar.protocol.actions import Zoom
 from vitar.protocol.trace import Failure, Round, StopReason, Trace, action_record
@@ -211,3 +212,80 @@ def test_metrics_are_read_back_as_written(make_example: MakeExample) -> None:
     found = metrics_of([item], think_twice=[trace(item, "yes")], single_pass=[trace(item, "no")])
     assert Metrics.model_validate_json(found.model_dump_json()) == found
     assert json.loads(found.model_dump_json())["schema_version"] == 1
+
+
+def test_families_are_adjusted_apart(make_example: MakeExample) -> None:
+    items = [make_example(number) for number in range(20)]
+
+    def told(condition: str, right: int) -> list[Trace]:
+        return [trace(i, "yes" if n < right else "no", condition=condition) for n, i in enumerate(items)]
+
+    rights = {"single_pass": 10, "think_twice": 20, "unmarked": 12, "blank_image": 10, "text_only": 11}
+    rights |= {"think_0": 13, "think_1": 20, "majority_k": 14}
+    found = metrics_of(items, **{name: told(name, right) for name, right in rights.items()})
+    whole = [c for c in found.comparisons if c.kind == "all"]
+    assert [(c.first, c.second, c.family) for c in whole] == [
+        ("think_twice", "single_pass", "look"),
+        ("think_twice", "unmarked", "look"),
+        ("think_twice", "blank_image", "image"),
+        ("think_twice", "text_only", "image"),
+        ("single_pass", "text_only", "image"),
+        ("think_twice", "think_0", "effort"),
+        ("think_twice", "majority_k", "effort"),
+    ]
+    by_second = {(c.first, c.second): c for c in whole}
+    assert by_second["think_twice", "single_pass"].p_holm == pytest.approx(2 * mcnemar(10, 0))
+    assert by_second["think_twice", "blank_image"].p_holm == pytest.approx(3 * mcnemar(10, 0))
+    assert (by_second["single_pass", "text_only"].difference, by_second["single_pass", "text_only"].second_only) == (
+        pytest.approx(-0.05),
+        1,
+    )
+
+
+def test_a_comparison_says_what_so_many_items_can_show(make_example: MakeExample) -> None:
+    items = [make_example(number, group=f"g{number // 2}") for number in range(200)]
+    first = [trace(item, "yes") for item in items]
+    second = [
+        trace(item, "no" if n % 20 in (0, 1, 2) else "yes", condition="single_pass") for n, item in enumerate(items)
+    ]
+    (found,) = (c for c in metrics_of(items, think_twice=first, single_pass=second).comparisons if c.kind == "all")
+    # groups of two: of ten groups one is wholly discordant, one by half and eight not at all; the mean is 0.15
+    independent = 0.15 * 0.85**2 + 0.85 * 0.15**2
+    clustered = (1 * 1.7**2 + 1 * 0.7**2 + 8 * 0.3**2) / 10 / 2
+    assert found.design_effect == pytest.approx(clustered / independent)
+    assert found.detectable == pytest.approx(detectable_difference(200 / found.design_effect, 0.15))
+    few = metrics_of(items[:5], think_twice=first[:5], single_pass=second[:5]).comparisons[0]
+    assert few.detectable is None
+
+
+def test_words_of_open_answers_and_tokens_read(make_example: MakeExample) -> None:
+    items = [make_example(0, answer="left lung", answer_type="open"), make_example(1)]
+    read = [
+        t.model_copy(update={"rounds": tuple(r.model_copy(update={"prompt_tokens": 50}) for r in t.rounds)})
+        for t in (trace(items[0], "lung"), trace(items[1], "yes", rounds=2))
+    ]
+    got = cell(metrics_of(items, think_twice=read))
+    assert (got.correct, got.open_n, got.token_f1, got.prompt_tokens) == (1, 1, pytest.approx(2 / 3), 75)
+    plain = cell(metrics_of(items[1:], think_twice=[trace(items[1], "yes")]))
+    assert (plain.open_n, plain.token_f1, plain.prompt_tokens) == (0, None, None)
+
+
+def test_boxes_on_another_image_say_nothing_about_the_true_regions(make_example: MakeExample) -> None:
+    item = make_example()
+    for image, known in ((None, 1), ("0.png", 1), ("1.png", 0)):
+        shown = trace(item, "yes", boxes=[TRUE]).model_copy(update={"image": image})
+        got = cell(metrics_of([item], shuffled_image=[shown]), "shuffled_image")
+        assert (got.acted, got.boxes_n) == (1, known)
+
+
+def test_metrics_of_earlier_versions_are_read(make_example: MakeExample) -> None:
+    item = make_example()
+    found = metrics_of([item], think_twice=[trace(item, "yes")], single_pass=[trace(item, "no")])
+    record = json.loads(found.model_dump_json())
+    for old in record["cells"]:
+        for name in ("prompt_tokens", "open_n", "token_f1"):
+            del old[name]
+    for old in record["comparisons"]:
+        for name in ("family", "design_effect", "detectable"):
+            del old[name]
+    assert Metrics.model_validate(record).cells[0].accuracy == 1

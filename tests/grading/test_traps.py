@@ -30,7 +30,8 @@ CASES = [
 @pytest.mark.parametrize(("answer", "rule"), [(None, "no_answer"), ("", "empty"), (" \n", "empty")])
 def test_no_answer_is_wrong_and_still_scored(question: Question, answer: str | None, rule: str) -> None:
     """An index that defaults to 0 made an empty response right whenever the gold was A; others dropped such items."""
-    assert grade_example(question, answer) == Score(False, "", rule)
+    words = 0.0 if question.answer_type == "open" else None
+    assert grade_example(question, answer) == Score(False, "", rule, words)
 
 
 def test_normal_is_not_no() -> None:

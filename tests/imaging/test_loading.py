@@ -159,7 +159,7 @@ PHOTO = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 6
         (encoded(COLOUR_IMAGE, "PNG")[:60], "damaged or cut short"),
         (encoded(COLOUR_IMAGE, "BMP")[:-4], "damaged or cut short"),
         (encoded(GRAY_IMAGE, "TIFF")[:-40], "damaged or cut short|unreadable variant"),
-        (b"Findings: no nodule.\n", r"text, not an image\. Expected a PNG, JPEG, TIFF, WebP or BMP"),
+        (b"Findings: no nodule.\n", r"text, not an image\. Expected a PNG, JPEG, TIFF, WebP, BMP, DICOM or NIfTI"),
         ("Läsion".encode(), "text, not an image"),
         (bytes(range(64)), r"not a known image format \(first bytes 00 01 02"),
         (encoded(GRAY_IMAGE, "GIF"), "a GIF image. Expected"),

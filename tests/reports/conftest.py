@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from vitar.evaluation.run_folder import keep_examples
 from vitar.imaging.mark import mark_region
 from vitar.protocol.actions import MarkRegion
 from vitar.protocol.trace import Failure, ImageStore, Round, StopReason, Trace, TraceWriter, action_record
+
+sys.path.insert(0, str(Path(__file__).parent))  # for made_up_figures
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -2,62 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from made_up_figures import DOWN, FLAT, UP, cell_of, run_of
 
-from vitar.evaluation.metrics import Cell, Comparison, Metrics
 from vitar.reports.headline import headline
-from vitar.reports.run import Run
-
-
-def _cell(condition: str, correct: int, n: int = 100, failed: int = 0) -> Cell:
-    return Cell(
-        condition=condition,
-        kind="all",
-        answer_type="all",
-        n=n,
-        correct=correct,
-        accuracy=correct / n,
-        low=0.0,
-        high=1.0,
-        valid=1.0,
-        acted=1.0,
-        boxes_n=0,
-        mean_iou=None,
-        hit_rate=None,
-        rounds=2.0,
-        generated_tokens=1.0,
-        seconds=1.0,
-        infrastructure_failures=failed,
-    )
-
-
-def _comparison(second: str, difference: float, p: float | None) -> Comparison:
-    return Comparison(
-        first="think_twice",
-        second=second,
-        kind="all",
-        n=100,
-        difference=difference,
-        low=difference - 0.05,
-        high=difference + 0.05,
-        first_only=1,
-        second_only=1,
-        p=0.0001,
-        p_holm=p,
-    )
-
-
-def _run(comparisons: dict[str, tuple[float, float | None]], cells: tuple[Cell, ...] = ()) -> Run:
-    metrics = Metrics(
-        model="tiny",
-        data="toys:test",
-        items=100,
-        cells=cells or (_cell("single_pass", 50), _cell("think_twice", 60)),
-        comparisons=tuple(_comparison(name, *values) for name, values in comparisons.items()),
-    )
-    return Run("run", Path("run"), {}, metrics, (), {})
 
 
 @pytest.mark.parametrize(
@@ -70,20 +18,17 @@ def _run(comparisons: dict[str, tuple[float, float | None]], cells: tuple[Cell, 
     ],
 )
 def test_the_claim_follows_the_adjusted_p(difference: float, p: float, claim: str, amount: str):
-    result = headline(_run({"single_pass": (difference, p)}))
+    result = headline(run_of({"single_pass": (difference, p)}))
     assert result.claim == claim
     first = result.sentences[0].replace("\N{NO-BREAK SPACE}", " ")
     assert first.startswith("tiny answered 60.0% of 100 questions right with two looks and 50.0% with one: " + amount)
 
 
 def test_accuracies_over_other_items_than_the_difference_are_not_quoted():
-    cells = (_cell("single_pass", 50, n=99), _cell("think_twice", 60))
-    first = headline(_run({"single_pass": (0.1, 0.01)}, cells)).sentences[0]
+    cells = (cell_of("single_pass", 50, n=99), cell_of("think_twice", 60))
+    first = headline(run_of({"single_pass": (0.1, 0.01)}, cells)).sentences[0]
     assert "50" not in first
     assert first.startswith("On the 100 questions that count both ways, two looks differ from one by +10.0 points")
-
-
-UP, DOWN, FLAT = (0.2, 0.001), (-0.2, 0.001), (0.01, 0.8)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +45,12 @@ UP, DOWN, FLAT = (0.2, 0.001), (-0.2, 0.001), (0.01, 0.8)
 )
 def test_the_controls_say_whether_it_is_the_region(look, random_box, unmarked, start):
     given = {"single_pass": look, "random_box": random_box, "unmarked": unmarked}
-    result = headline(_run({name: values for name, values in given.items() if values}))
+    result = headline(run_of({name: values for name, values in given.items() if values}))
     assert result.sentences[1].startswith(start)
 
 
 def test_mixed_controls_are_each_named():
-    result = headline(_run({"single_pass": UP, "random_box": UP, "unmarked": FLAT}))
+    result = headline(run_of({"single_pass": UP, "random_box": UP, "unmarked": FLAT}))
     start = "It is not shown to differ from a second look at the unmarked image (+1.0 points, "
     assert result.sentences[2].startswith(start)
 
@@ -119,18 +64,18 @@ def test_mixed_controls_are_each_named():
     ],
 )
 def test_the_true_region_is_compared_with_the_models(oracle, start):
-    result = headline(_run({"single_pass": UP, "oracle_box": oracle}))
+    result = headline(run_of({"single_pass": UP, "oracle_box": oracle}))
     assert result.sentences[-1].startswith(start)
 
 
 def test_without_a_single_pass_nothing_is_claimed():
-    result = headline(_run({"random_box": UP, "unmarked": UP}))
+    result = headline(run_of({"random_box": UP, "unmarked": UP}))
     assert result.claim == "Whether looking twice helps was not measured."
     assert result.sentences[1].startswith("The region matters all the same")
 
 
 def test_a_run_with_too_many_failures_has_no_result():
-    cells = (_cell("single_pass", 50), _cell("think_twice", 60, n=90, failed=10))
-    result = headline(_run({"single_pass": UP}, cells))
+    cells = (cell_of("single_pass", 50), cell_of("think_twice", 60, n=90, failed=10))
+    result = headline(run_of({"single_pass": UP}, cells))
     assert result.claim == "Too many episodes failed for a result."
     assert result.sentences == ("The backend failed in more than 1% of the episodes under think_twice.",)

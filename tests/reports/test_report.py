@@ -161,10 +161,10 @@ def test_the_command_writes_the_page_and_its_tables(write_run, training_dir, tmp
     out = tmp_path / "deep" / "page.html"
     code = main(["report", str(write_run()), "--training", str(training_dir), "--out", str(out), "--traces", "2"])
     assert code == 0
-    assert capsys.readouterr().out == f"report in {out} ({out.stat().st_size / 1e6:.1f} MB), 7 tables beside it\n"
+    assert capsys.readouterr().out == f"report in {out} ({out.stat().st_size / 1e6:.1f} MB), 8 tables beside it\n"
     assert "2 of 5 items are shown" in Page(out.read_text()).text
     names = {path.name.removeprefix("page-") for path in out.parent.iterdir()} - {"page.html"}
-    tables = ("runs", "models", "conditions", "kinds", "answer_types", "comparisons")
+    tables = ("runs", "models", "answers", "conditions", "kinds", "answer_types", "comparisons")
     assert names == {f"{name}.csv" for name in tables} | {"tables.json"}
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from vitar.reports.load import load_runs
+from vitar.analysis.from_traces import write_analyses
+from vitar.reports.analyses import analysis_tables
+from vitar.reports.load import ReportError, load_runs
 from vitar.reports.stages import change
 from vitar.reports.tables import (
     breakdown_table,
@@ -84,7 +86,7 @@ def test_comparisons_begin_with_all_items(write_run):
     (run,) = load_runs([write_run()])
     first = _shown(comparisons_table(run))[0]
     assert first[:3] == ["think_twice − single_pass", "all", "5"]
-    assert first[4:] == ["1", "2", "1.00", "1.00"]
+    assert first[4:] == ["1", "2", "1.00", "1.00", "–"]
 
 
 def test_models_are_compared_with_the_row_above(write_run):
@@ -129,3 +131,37 @@ def test_files_hold_the_rows_of_all_runs(write_run, tmp_path: Path):
     stored = json.loads(paths[1].read_text())
     assert stored["schema_version"] == 1
     assert stored["tables"]["kinds"] == [dict(row) for table in tables for row in table.rows]
+
+
+def test_regions_and_costs_where_the_run_has_them(write_run):
+    folder = write_run()
+    (run,) = load_runs([folder])
+    assert analysis_tables(run) == []
+    traces = {name: list(found.values()) for name, found in run.traces.items()}
+    annotations = {"both": {"R1": [(10, 5, 20, 15)], "R2": [(10, 5, 20, 10)]}}
+    write_analyses(folder, run.examples, traces, annotations=annotations)
+    (run,) = load_runs([folder])
+    regions, annotators, costs = analysis_tables(run)
+    assert _shown(regions)[0] == [
+        "think_twice",
+        "all",
+        "5",
+        "1.00",
+        "100.0%",
+        "100.0%",
+        "100.0%",
+        "0.000",
+        "100.0%",
+        "0.0%",
+    ]
+    assert _shown(annotators)[1] == ["think_twice", "1", "0.75", "0.50", "0.25"]
+    by_cost = {tuple(row[:2]): row[2:] for row in _shown(costs)}
+    assert by_cost["think_twice", "seconds"] == ["5", "0.75", "0.75", "0.75", "0.75", "0.75", "0.75"]
+    assert by_cost["single_pass", "prompt tokens"] == ["0", "–", "–", "–", "–", "–", "–"]
+
+
+def test_an_analysis_of_another_form_is_refused(write_run):
+    folder = write_run()
+    (folder / "costs.json").write_text('{"schema_version": 2}')
+    with pytest.raises(ReportError, match="vitar regrade writes it anew"):
+        load_runs([folder])

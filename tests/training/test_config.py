@@ -72,7 +72,7 @@ def test_every_recipe_that_ships_is_valid(path: Path, tmp_path: Path, monkeypatc
         return
     monkeypatch.setenv("WORLD_SIZE", "1")
     options = {"output_dir": str(tmp_path), "seed": 0}
-    if path.stem == "sft":
+    if path.stem.startswith("sft"):
         assert sft_arguments({**read_config(SftConfig, path).trainer, "bf16": False}, **options)
     else:
         assert grpo_arguments({**read_config(GrpoConfig, path).trainer, "bf16": False}, **options)

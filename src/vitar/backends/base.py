@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from vitar.imaging.coordinates import Coordinates
 from vitar.protocol.messages import Message
@@ -22,8 +22,11 @@ class Completion:
         logprobs: natural logarithm of each generated token's probability, or None when the backend does not say.
         prompt_tokens: length of the input, image placeholders included.
         finish: ``stop`` at the end of a turn, ``length`` at the token limit, ``error`` when nothing was generated.
-        seconds: wall time of the batch that held this turn, divided by the batch's size.
+        seconds: wall time of the batch that held this turn, divided by the batch's size; of a server, from the
+            request to the end of the reply.
         error: what went wrong, with ``finish == "error"``.
+        image_tokens: those of the prompt that stand for images, or None when the backend does not say.
+        counted_tokens: number of generated tokens where a server counts them and does not show them.
     """
 
     text: str
@@ -33,6 +36,13 @@ class Completion:
     finish: Finish
     seconds: float
     error: str = ""
+    image_tokens: int | None = None
+    counted_tokens: int | None = None
+
+    @property
+    def generated_tokens(self) -> int:
+        """How many tokens were generated, the end-of-turn token included."""
+        return len(self.token_ids) if self.counted_tokens is None else self.counted_tokens
 
 
 class Backend(Protocol):
@@ -58,4 +68,13 @@ class Backend(Protocol):
 
         A conversation that cannot be continued gives a completion with ``finish == "error"``; it does not raise.
         """
+        ...
+
+
+@runtime_checkable
+class Resampling(Protocol):
+    """What a backend declares that can draw its tokens in another way than it was made for."""
+
+    def with_sampling(self, temperature: float, seed: int) -> Backend:
+        """The same model with another temperature and seed; this one stays as it is."""
         ...

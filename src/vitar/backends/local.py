@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -86,6 +87,12 @@ class LocalBackend:
             completions += self._generate_batch(conversations[start : start + self.batch_size], tools)
         return completions
 
+    def with_sampling(self, temperature: float, seed: int) -> LocalBackend:
+        """The same model in memory, drawing its tokens with another temperature and seed."""
+        other = copy.copy(self)
+        other.sampling = replace(self.sampling, temperature=temperature, seed=seed)
+        return other
+
     def encode(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> dict[str, Tensor]:
         """Model inputs for the next assistant turn, left-padded, on the model's device.
 
@@ -131,14 +138,15 @@ class LocalBackend:
             logits_BTV = torch.stack(output.logits, dim=1).float() / (self.sampling.temperature or 1.0)
             logprobs = logits_BTV.log_softmax(-1).gather(-1, new_BT[..., None])[..., 0].tolist()
         prompt_tokens = inputs["attention_mask"].sum(-1).tolist()
+        image_tokens = (inputs["input_ids"] == self.processor.image_token_id).sum(-1).tolist()  # type: ignore[attr-defined]
         seconds = (time.perf_counter() - started) / len(conversations)
         return [
-            self._completion(ids, log, prompt, seconds)
-            for ids, log, prompt in zip(new_BT.tolist(), logprobs, prompt_tokens, strict=True)
+            self._completion(ids, log, prompt, images, seconds)
+            for ids, log, prompt, images in zip(new_BT.tolist(), logprobs, prompt_tokens, image_tokens, strict=True)
         ]
 
     def _completion(
-        self, ids: list[int], logprobs: list[float] | None, prompt_tokens: int, seconds: float
+        self, ids: list[int], logprobs: list[float] | None, prompt_tokens: int, image_tokens: int, seconds: float
     ) -> Completion:
         finish: Finish = "length"
         length = len(ids)
@@ -148,7 +156,7 @@ class LocalBackend:
         said = ids[: length - 1] if finish == "stop" else ids
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         kept = None if logprobs is None else tuple(logprobs[:length])
-        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, seconds)
+        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, seconds, image_tokens=image_tokens)
 
 
 def _batch_seed(seed: int, input_ids_BT: Tensor) -> int:

@@ -24,6 +24,7 @@ from huggingface_hub import constants as hub
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
+    CONFIG_MAPPING,
     AutoConfig,
     AutoImageProcessor,
     AutoModelForImageTextToText,
@@ -92,6 +93,12 @@ _IMAGE_ONLY: dict[str, type[ProcessorMixin]] = {
     "qwen2_5_vl": ImageOnlyQwen25VLProcessor,
     "qwen3_vl": ImageOnlyQwen3VLProcessor,
 }
+
+
+def register_processors() -> None:
+    """Makes `AutoProcessor` know the image-only processors, for programs that load with it: ``transformers serve``."""
+    for model_type, processor in _IMAGE_ONLY.items():
+        AutoProcessor.register(CONFIG_MAPPING[model_type], processor, exist_ok=True)
 
 
 def resolve(model: str) -> str:

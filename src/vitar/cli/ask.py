@@ -55,7 +55,11 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("image", metavar="IMAGE", help="PNG, JPEG, TIFF, WebP or BMP, or phantom:FAMILY/SPLIT/NUMBER")
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="PNG, JPEG, TIFF, WebP, BMP, DICOM, a NIfTI slice (FILE.nii.gz#slice=N), or phantom:FAMILY/SPLIT/NUMBER",
+    )
     parser.add_argument("question", type=str.strip, metavar="QUESTION", help="without the options")
     parser.add_argument(
         "--option",
@@ -87,15 +91,12 @@ def run(args: argparse.Namespace) -> int:
         ModelError: the model cannot be loaded.
     """
     from vitar.data.example import ImageRef, open_image
-    from vitar.imaging.loading import ImageError
 
     if problem := _problem(args):
         return _refuse(problem)
     try:
         image = open_image(ImageRef(args.image))
-    except ImageError as error:
-        return _refuse(f"{error}{_volume_advice(args.image)}")
-    except ValueError as error:  # a reference to a phantom that does not exist
+    except ValueError as error:  # no readable image, or a reference to a phantom that does not exist
         return _refuse(str(error))
     if max(image.size) > MAX_ASPECT * min(image.size):
         size = f"{image.width} x {image.height} pixels"
@@ -151,18 +152,6 @@ def _claim(folder: Path) -> str:
     except OSError as error:  # a file of that name, no permission
         return f"cannot make the folder {folder} ({error.strerror}); give --save another one."
     return ""
-
-
-def _volume_advice(path: str) -> str:
-    """What to do with a file that holds a scan in a form that is not read yet, or ""."""
-    lower = path.lower()
-    kind = "DICOM" if lower.endswith((".dcm", ".dicom")) else "NIfTI" if lower.endswith((".nii", ".nii.gz")) else ""
-    if not kind and Path(path).is_file():
-        with Path(path).open("rb") as file:
-            kind = "DICOM" if file.read(132)[128:] == b"DICM" else ""
-    if not kind:
-        return ""
-    return f" {kind} is not supported yet: export the slice to PNG, windowed as it should be read, and ask about that."
 
 
 def _example(args: argparse.Namespace, image: Image) -> Example:

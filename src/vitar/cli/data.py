@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitar.cli import benchmarks, sheet
 from vitar.data.phantoms.scene import SPLITS
 
 if TYPE_CHECKING:
@@ -30,11 +31,25 @@ def add_parser(subparsers: Subparsers) -> None:
     phantoms.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help=f"contact sheet of the first {SHEET_EXAMPLES} with their boxes"
     )
+    benchmarks.add_parsers(commands)
+    sheet.add_parser(commands)
+    check = commands.add_parser(
+        "check",
+        help="examine a stored set of examples",
+        description="Name every item with something wrong, and count by problem. Exit code 0 if there is none, else 1.",
+    )
+    check.add_argument("path", type=Path, metavar="PATH", help="folder of a stored set, or of several such folders")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the chosen subcommand; returns the exit code."""
-    commands = {"phantoms": _phantoms}
+    commands = {
+        "phantoms": _phantoms,
+        "list": benchmarks.run_list,
+        "prepare": benchmarks.run_prepare,
+        "check": _check,
+        "sheet": sheet.run,
+    }
     return commands[args.data_command](args)
 
 
@@ -64,6 +79,30 @@ def _phantoms(args: argparse.Namespace) -> int:
             return _refuse(f"cannot write the contact sheet {args.sheet}: {error}")
         sys.stdout.write(f"contact sheet in {args.sheet}\n")
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Exit code 0 for a set in order, 1 for one with problems, 2 for a path without a set."""
+    from collections import Counter
+
+    from tqdm import tqdm
+
+    from vitar.data.check import DataSetError, check_examples
+
+    items, bad, counts = 0, 0, Counter[str]()
+    try:
+        for item in tqdm(check_examples(args.path), desc="items", unit="", disable=None):
+            items += 1
+            bad += bool(item.findings)
+            for finding in item.findings:
+                counts[finding.problem] += 1
+                sys.stdout.write(f"{item.place} {item.id!r}: {finding.problem}: {finding.detail}\n")
+    except DataSetError as error:
+        sys.stderr.write(f"vitar data check: {error}\n")
+        return 2
+    sys.stdout.write(f"{items} items, {bad} with problems\n")
+    sys.stdout.writelines(f"{count:8} {problem}\n" for problem, count in counts.most_common())
+    return int(bad > 0)
 
 
 def _refuse(message: str) -> int:

@@ -29,7 +29,9 @@ CORE = "core"
 
 TRIALS = {
     CORE: "import datasets, vitar.rollout, vitar.backends.local, vitar.data.phantoms.dataset",
+    "endpoint": "import vitar.backends.endpoint",
     "eval": "import statsmodels.stats.proportion, statsmodels.stats.multitest",
+    "serve": "import fastapi, uvicorn; from transformers.cli.serve import Serve",
     "train": "import peft, torch.utils.tensorboard; from trl import GRPOTrainer, SFTTrainer",
 }
 """Group -> imports that fail where an installed package is broken, or does not go with another."""

@@ -17,9 +17,13 @@ COMMANDS = {
     "ask": ("vitar.cli.ask", "ask a question about an image"),
     "demo": ("vitar.cli.demo", "train, evaluate and report on the embedded model, in minutes"),
     "data": ("vitar.cli.data", "make data sets"),
+    "curate": ("vitar.cli.curate", "make training sets out of annotated images"),
     "train": ("vitar.cli.train", "train a model"),
     "eval": ("vitar.cli.evaluate", "measure a model under several conditions"),
+    "regrade": ("vitar.cli.regrade", "score the traces of an evaluation again"),
+    "attention": ("vitar.cli.attention", "measure where a model looked in an evaluation"),
     "report": ("vitar.cli.report", "turn an evaluation into one HTML file"),
+    "serve": ("vitar.cli.serve", "serve a model over the OpenAI API"),
     "doctor": ("vitar.cli.doctor", "check the installation"),
 }
 """Command -> the module that has its ``add_parser`` and its ``run``, and what it does."""

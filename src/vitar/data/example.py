@@ -11,14 +11,17 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 from PIL import Image
 
 from vitar.imaging.geometry import Box, Frame
+from vitar.imaging.medical import scan_format
+from vitar.imaging.reference import Selection, split_reference
 
 if TYPE_CHECKING:
     import datasets
@@ -33,7 +36,9 @@ class ImageRef:
     """Where an image is to be found.
 
     Args:
-        uri: a file path, or ``phantom:family/split/index``; with ``encoded``, a name for messages.
+        uri: a file path; of a scan or a file of several pages with what names one picture, as in
+            ``brain.nii.gz#slice=12`` or ``chest.dcm#window=-600,1500`` (see `vitar.imaging.reference`); or
+            ``phantom:family/split/index``; with ``encoded``, a name for messages.
         encoded: the image file's bytes, where they are at hand.
     """
 
@@ -48,14 +53,52 @@ class Region:
     Args:
         label: what lies there.
         box_xyxy: tight box in pixels of the original image.
+        mask: where known, which pixels of the box belong: a 1-bit PNG of the size of the box, whose corners are then
+            whole pixels.
     """
 
     label: str
     box_xyxy: tuple[float, float, float, float]
+    mask: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_mask(cls, label: str, mask_hw: np.ndarray) -> Region:
+        """The region of the true pixels of ``mask_hw``, bool [H, W] over the whole original image.
+
+        Raises:
+            ValueError: the mask is no bool [H, W], or has no true pixel.
+        """
+        if mask_hw.ndim != 2 or mask_hw.dtype != bool:
+            raise ValueError(f"the mask of {label!r} must be bool [H, W], got {mask_hw.dtype} {mask_hw.shape}")
+        rows, columns = np.flatnonzero(mask_hw.any(axis=1)), np.flatnonzero(mask_hw.any(axis=0))
+        if not rows.size:
+            raise ValueError(f"the mask of {label!r} has no pixel")
+        x0, y0, x1, y1 = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        return cls(label, (float(x0), float(y0), float(x1), float(y1)), _png(Image.fromarray(mask_hw[y0:y1, x0:x1])))
 
     def box(self, width: int, height: int) -> Box:
         """The box in the frame of its original image of ``width`` x ``height`` pixels."""
         return Box(*self.box_xyxy, Frame.original(width, height))
+
+    def mask_hw(self, width: int, height: int) -> np.ndarray | None:
+        """The mask over its original image: bool [``height``, ``width``]; None where only the box is known.
+
+        Raises:
+            ValueError: mask and box are of different sizes, or the box leaves the image.
+        """
+        if self.mask is None:
+            return None
+        crop_hw = np.asarray(Image.open(BytesIO(self.mask)), dtype=bool)
+        x0, y0, x1, y1 = map(int, self.box_xyxy)
+        box = self.box(width, height)
+        if not box.is_valid or box.xyxy != (x0, y0, x1, y1) or crop_hw.shape != (y1 - y0, x1 - x0):
+            raise ValueError(
+                f"the mask of region {self.label!r} has {crop_hw.shape[1]} x {crop_hw.shape[0]} pixels and its box is "
+                f"{self.box_xyxy} in an image of {width} x {height}; expected a box of whole pixels of the mask's size"
+            )
+        mask_hw = np.zeros((height, width), dtype=bool)
+        mask_hw[y0:y1, x0:x1] = crop_hw
+        return mask_hw
 
 
 @dataclass(frozen=True)
@@ -95,35 +138,41 @@ class Example:
     group: str
 
     def __post_init__(self) -> None:
-        if problem := self._problem():
-            raise ValueError(f"example {self.id!r}: {problem}")
+        found = contradictions(self.id, self.question, self.options, self.answer, self.answer_type, self.regions)
+        for _, text in found:
+            raise ValueError(f"example {self.id!r}: {text}")
 
-    def _problem(self) -> str:
-        """What contradicts itself, or ""."""
-        if not self.id.strip():
-            return "an example needs an id"
-        if not self.question.strip():
-            return "the question is empty"
-        if self.answer_type not in ANSWER_TYPES:
-            return f"unknown answer type {self.answer_type!r}; expected one of {', '.join(ANSWER_TYPES)}"
-        if self.answer_type == "choice":
-            if len(self.options) < 2 or len(set(self.options)) < len(self.options):
-                return f"a choice needs two or more different options, got {list(self.options)}"
-            if self.answer not in self.options:
-                return f"the answer {self.answer!r} is not among the options {list(self.options)}"
-        elif self.options:
-            return f"only a choice has options, and this is {self.answer_type}"
-        if self.answer_type == "yes_no" and self.answer not in ("yes", "no"):
-            return f"a yes/no answer is 'yes' or 'no', got {self.answer!r}"
-        if not self.answer.strip():
-            return "the answer is empty"
-        for region in self.regions:
-            if len(region.box_xyxy) != 4 or not all(map(math.isfinite, region.box_xyxy)):
-                return f"the box of region {region.label!r} needs four finite numbers, got {region.box_xyxy}"
-            x0, y0, x1, y1 = region.box_xyxy
-            if x1 <= x0 or y1 <= y0:
-                return f"the box of region {region.label!r} is empty or reversed: {region.box_xyxy} (xyxy)"
-        return ""
+
+def contradictions(
+    id: str, question: str, options: Sequence[str], answer: str, answer_type: str, regions: Iterable[Region]
+) -> Iterator[tuple[str, str]]:
+    """Everything in which the fields of an example contradict each other: a short name, and a sentence."""
+    if not id.strip():
+        yield "no_id", "an example needs an id"
+    if not question.strip():
+        yield "no_question", "the question is empty"
+    if answer_type not in ANSWER_TYPES:
+        expected = ", ".join(ANSWER_TYPES)
+        yield "unknown_answer_type", f"unknown answer type {answer_type!r}; expected one of {expected}"
+    elif answer_type == "choice":
+        if len(options) < 2 or len(set(options)) < len(options):
+            yield "bad_options", f"a choice needs two or more different options, got {list(options)}"
+        if answer not in options:
+            yield "answer_not_an_option", f"the answer {answer!r} is not among the options {list(options)}"
+    elif options:
+        yield "bad_options", f"only a choice has options, and this is {answer_type}"
+    if answer_type == "yes_no" and answer not in ("yes", "no"):
+        yield "bad_answer", f"a yes/no answer is 'yes' or 'no', got {answer!r}"
+    if not answer.strip():
+        yield "no_answer", "the answer is empty"
+    for region in regions:
+        if len(region.box_xyxy) != 4 or not all(map(math.isfinite, region.box_xyxy)):
+            numbers = f"needs four finite numbers, got {region.box_xyxy}"
+            yield "bad_box", f"the box of region {region.label!r} {numbers}"
+            continue
+        x0, y0, x1, y1 = region.box_xyxy
+        if x1 <= x0 or y1 <= y0:
+            yield "bad_box", f"the box of region {region.label!r} is empty or reversed: {region.box_xyxy} (xyxy)"
 
 
 def open_image(ref: ImageRef) -> Image.Image:
@@ -150,7 +199,8 @@ def features() -> datasets.Features:
     columns: dict[str, Any] = {field.name: text for field in fields(Example)}
     columns["images"] = Sequence(Image())
     columns["options"] = Sequence(text)
-    columns["regions"] = [{"label": text, "box_xyxy": Sequence(Value("float64"), length=4)}]
+    box = Sequence(Value("float64"), length=4)
+    columns["regions"] = [{"label": text, "box_xyxy": box, "mask": Value("binary")}]
     return Features(columns)
 
 
@@ -255,23 +305,37 @@ def _row(example: Example) -> dict[str, Any]:
     row: dict[str, Any] = {field.name: getattr(example, field.name) for field in fields(Example)}
     row["images"] = [_encoded(ref) for ref in example.images]
     row["options"] = list(example.options)
-    row["regions"] = [{"label": r.label, "box_xyxy": list(r.box_xyxy)} for r in example.regions]
+    row["regions"] = [{"label": r.label, "box_xyxy": list(r.box_xyxy), "mask": r.mask} for r in example.regions]
     return row
 
 
 def _encoded(ref: ImageRef) -> dict[str, Any]:
-    """What the dataset stores of an image: the bytes of its file as they are, or a PNG of a phantom, and a name."""
+    """What the dataset stores of an image: the bytes of its file as they are, or a PNG of the picture, and a name.
+
+    The PNG is for phantoms, slices, and windows other than the file's own. A DICOM file is stored so too, since its
+    header names the patient and other readers of the dataset cannot decode it.
+    """
     if ref.encoded is not None:
         return {"bytes": ref.encoded, "path": ref.uri}
-    if not ref.uri.startswith(PHANTOM_PREFIX):
-        return {"bytes": Path(ref.uri).read_bytes(), "path": Path(ref.uri).name}
+    if ref.uri.startswith(PHANTOM_PREFIX):
+        return {"bytes": _png(open_image(ref)), "path": ref.uri}
+    path, selection = split_reference(ref.uri)
+    name = Path(path).name + ref.uri.removeprefix(path)
+    data = Path(path).read_bytes()
+    if selection != Selection() or scan_format(path, data):
+        return {"bytes": _png(open_image(ref)), "path": name}
+    return {"bytes": data, "path": name}
+
+
+def _png(image: Image.Image) -> bytes:
     buffer = BytesIO()
-    open_image(ref).save(buffer, format="PNG")
-    return {"bytes": buffer.getvalue(), "path": ref.uri}
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _example(row: dict[str, Any]) -> Example:
     images = tuple(ImageRef(image["path"] or "", image["bytes"]) for image in row["images"])
-    regions = tuple(Region(r["label"], tuple(r["box_xyxy"])) for r in row["regions"])
+    # Sets that were stored before regions could have masks lack that column.
+    regions = tuple(Region(r["label"], tuple(r["box_xyxy"]), r.get("mask")) for r in row["regions"])
     texts = {name: row[name] for name in row if name not in ("images", "options", "regions")}
     return Example(images=images, options=tuple(row["options"]), regions=regions, **texts)

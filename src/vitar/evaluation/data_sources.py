@@ -40,9 +40,13 @@ SOURCES: dict[str, Callable[[str, int, int | None], Sequence[Example]]] = {"phan
 
 
 def _stored(path: str, start: int, count: int | None) -> Sequence[Example]:
+    from vitar.data.benchmarks.registry import BENCHMARKS
     from vitar.data.example import load_examples
 
     if not Path(path).is_dir():
+        if path in BENCHMARKS:
+            how = f"`vitar data prepare {path} --out DIR` writes it to a folder"
+            raise ValueError(f"{path} is a benchmark; {how}, which can be named here")
         known = ", ".join(f"{prefix}:SPLIT" for prefix in SOURCES)
         raise ValueError(
             f"there is no data source {path!r}; expected {known} or the folder of a stored set of examples"

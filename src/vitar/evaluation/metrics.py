@@ -7,29 +7,22 @@ episode that the infrastructure ended says nothing about the model: it is counte
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from vitar.data.example import Example
-from vitar.evaluation.statistics import holm, mcnemar, paired_difference, wilson
-from vitar.grading import grade_example
-from vitar.grading.overlap import region_iou
+from vitar.evaluation.comparisons import REFERENCE, Comparison, comparisons_on, defined
+from vitar.evaluation.outcomes import ALL, SINGLE_REGION, Outcome, belongs, outcome, paired
+from vitar.evaluation.statistics import wilson
 from vitar.protocol.trace import StopReason, Trace
+
+__all__ = ["ALL", "REFERENCE", "SINGLE_REGION", "Cell", "Comparison", "Metrics", "compute_metrics", "outcome"]
 
 MAX_INFRASTRUCTURE_SHARE = 0.01
 
 HIT_IOU = 0.5
-
-ALL = "all"
-SINGLE_REGION = "single_region"
-"""Stands beside the question kinds for all items with exactly one true region, where overlap is plain."""
-
-REFERENCE = "think_twice"
-"""The condition that is compared with every other one."""
 
 
 class _Record(BaseModel):
@@ -51,6 +44,8 @@ class Cell(_Record):
             this is the moved one.
         hit_rate: share of these with an IoU of at least `HIT_IOU`.
         rounds, generated_tokens, seconds: means per episode.
+        prompt_tokens: mean per episode of the tokens read, over all rounds; None too if the backend counts none.
+        token_f1: mean agreement of words over the ``open_n`` episodes with an open question.
     """
 
     condition: str
@@ -70,35 +65,14 @@ class Cell(_Record):
     generated_tokens: float | None
     seconds: float | None
     infrastructure_failures: int
+    prompt_tokens: float | None = None
+    open_n: int = 0
+    token_f1: float | None = None
 
     @property
     def refused(self) -> bool:
         """Whether too many episodes failed for other reasons than the model for the accuracy to be reported."""
         return self.infrastructure_failures > MAX_INFRASTRUCTURE_SHARE * (self.n + self.infrastructure_failures)
-
-
-class Comparison(_Record):
-    """Two conditions on the same items; None where a figure is undefined.
-
-    Args:
-        n: items that count under both.
-        difference, low, high: first minus second accuracy, with its clustered bootstrap interval.
-        first_only, second_only: items that one condition alone got right.
-        p: exact McNemar.
-        p_holm: ``p`` adjusted by Holm over the comparisons of the same kind.
-    """
-
-    first: str
-    second: str
-    kind: str
-    n: int
-    difference: float | None
-    low: float | None
-    high: float | None
-    first_only: int
-    second_only: int
-    p: float | None
-    p_holm: float | None
 
 
 class Metrics(_Record):
@@ -110,33 +84,6 @@ class Metrics(_Record):
     items: int
     cells: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One graded episode.
-
-    Args:
-        iou: of the first action that was carried out with the true regions; None without one of either.
-    """
-
-    example: Example
-    trace: Trace
-    correct: bool
-    acted: bool
-    iou: float | None
-
-    @property
-    def counts(self) -> bool:
-        return self.trace.stop_reason is not StopReason.BACKEND_ERROR
-
-
-def outcome(example: Example, trace: Trace) -> Outcome:
-    """Grades an episode."""
-    boxes = next((r.boxes for r in trace.rounds if r.boxes), ())
-    true = [region.box_xyxy for region in example.regions]
-    iou = region_iou(boxes, true) if boxes and true else None
-    return Outcome(example, trace, grade_example(example, trace.answer).correct, bool(boxes), iou)
 
 
 def compute_metrics(
@@ -157,7 +104,7 @@ def compute_metrics(
     Raises:
         ValueError: a condition lacks a trace for an example, or has one for another.
     """
-    outcomes = {condition: _paired(examples, condition, found) for condition, found in traces.items()}
+    outcomes = {condition: paired(examples, condition, found) for condition, found in traces.items()}
     kinds = (ALL, SINGLE_REGION, *sorted({example.kind for example in examples} - {""}))
     types = (ALL, *sorted({example.answer_type for example in examples}))
     cells = [
@@ -165,30 +112,15 @@ def compute_metrics(
         for condition, graded in outcomes.items()
         for kind in kinds
         for answer_type in types
-        if (chosen := [o for o in graded if _belongs(o.example, kind) and answer_type in (ALL, o.example.answer_type)])
+        if (chosen := [o for o in graded if belongs(o.example, kind) and answer_type in (ALL, o.example.answer_type)])
     ]
-    others = [condition for condition in outcomes if condition != REFERENCE] if REFERENCE in outcomes else []
     comparisons = [
         comparison
         for kind in kinds
-        for comparison in _comparisons(kind, outcomes, others, seed)
-        if any(_belongs(example, kind) for example in examples)
+        for comparison in comparisons_on(kind, outcomes, seed)
+        if any(belongs(example, kind) for example in examples)
     ]
     return Metrics(model=model, data=data, items=len(examples), cells=tuple(cells), comparisons=tuple(comparisons))
-
-
-def _paired(examples: Sequence[Example], condition: str, traces: Iterable[Trace]) -> list[Outcome]:
-    by_id = {trace.example_id: trace for trace in traces}
-    if by_id.keys() != {example.id for example in examples}:
-        odd = sorted(by_id.keys() ^ {example.id for example in examples})
-        raise ValueError(f"{condition}: traces and examples do not pair up, {len(odd)} stand alone, e.g. {odd[0]}")
-    return [outcome(example, by_id[example.id]) for example in examples]
-
-
-def _belongs(example: Example, kind: str) -> bool:
-    if kind == SINGLE_REGION:
-        return len(example.regions) == 1
-    return kind in (ALL, example.kind)
 
 
 def _cell(condition: str, kind: str, answer_type: str, chosen: Sequence[Outcome]) -> Cell:
@@ -196,6 +128,7 @@ def _cell(condition: str, kind: str, answer_type: str, chosen: Sequence[Outcome]
     n, correct = len(counted), sum(o.correct for o in counted)
     interval = wilson(correct, n)
     ious = [o.iou for o in counted if o.iou is not None]
+    f1s = [o.token_f1 for o in counted if o.token_f1 is not None]
 
     def mean(figure: Callable[[Outcome], float]) -> float | None:
         return sum(map(figure, counted)) / n if n else None
@@ -207,8 +140,8 @@ def _cell(condition: str, kind: str, answer_type: str, chosen: Sequence[Outcome]
         n=n,
         correct=correct,
         accuracy=mean(lambda o: o.correct),
-        low=_defined(interval.low),
-        high=_defined(interval.high),
+        low=defined(interval.low),
+        high=defined(interval.high),
         valid=mean(lambda o: o.trace.stop_reason is StopReason.ANSWERED),
         acted=mean(lambda o: o.acted),
         boxes_n=len(ious),
@@ -218,38 +151,7 @@ def _cell(condition: str, kind: str, answer_type: str, chosen: Sequence[Outcome]
         generated_tokens=mean(lambda o: o.trace.generated_tokens),
         seconds=mean(lambda o: o.trace.seconds),
         infrastructure_failures=len(chosen) - n,
+        prompt_tokens=mean(lambda o: o.trace.prompt_tokens) or None,
+        open_n=len(f1s),
+        token_f1=sum(f1s) / len(f1s) if f1s else None,
     )
-
-
-def _comparisons(
-    kind: str, outcomes: Mapping[str, Sequence[Outcome]], others: Sequence[str], seed: int
-) -> list[Comparison]:
-    """`REFERENCE` against each of ``others`` on one kind."""
-    found = [_comparison(kind, outcomes[REFERENCE], other, outcomes[other], seed) for other in others]
-    adjusted = holm([math.nan if comparison.p is None else comparison.p for comparison in found])
-    return [c.model_copy(update={"p_holm": _defined(p)}) for c, p in zip(found, adjusted, strict=True)]
-
-
-def _comparison(kind: str, first: Sequence[Outcome], other: str, second: Sequence[Outcome], seed: int) -> Comparison:
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if _belongs(a.example, kind) and a.counts and b.counts]
-    first_only = sum(a.correct and not b.correct for a, b in pairs)
-    second_only = sum(b.correct and not a.correct for a, b in pairs)
-    groups = [a.example.group for a, _ in pairs]
-    paired = paired_difference([a.correct for a, _ in pairs], [b.correct for _, b in pairs], groups, seed=seed)
-    return Comparison(
-        first=REFERENCE,
-        second=other,
-        kind=kind,
-        n=len(pairs),
-        difference=_defined(paired.difference),
-        low=_defined(paired.interval.low),
-        high=_defined(paired.interval.high),
-        first_only=first_only,
-        second_only=second_only,
-        p=mcnemar(first_only, second_only) if pairs else None,
-        p_holm=None,
-    )
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

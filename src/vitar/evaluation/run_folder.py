@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitar.data.example import Example, ImageRef, Region, open_image
-from vitar.protocol.trace import ImageStore, StopReason, read_traces
+from vitar.protocol.trace import ImageStore, StopReason, Trace, read_traces
 from vitar.run_record import RECORD_NAME, write_run_record
 
 if TYPE_CHECKING:
@@ -130,6 +130,52 @@ def kept_traces(path: Path, condition: str, ids: Collection[str]) -> set[str]:
     return {trace.example_id for trace in whole}
 
 
+@dataclass(frozen=True)
+class StoredRun:
+    """What an evaluation left, without its figures.
+
+    Args:
+        config: as ``run.json`` has it.
+        examples: in the order of the run, their images in its folder.
+        traces: condition -> one trace per example.
+    """
+
+    config: dict[str, Any]
+    examples: tuple[Example, ...]
+    traces: dict[str, tuple[Trace, ...]]
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Reads a run that has ended.
+
+    Raises:
+        RunError: the folder is no run, or a condition has not come to its end.
+        TraceError: a trace file holds a line that is no trace.
+    """
+    for name in (RECORD_NAME, EXAMPLES_NAME):
+        if not (folder / name).is_file():
+            raise RunError(f"{folder} is no evaluation run: it has no {name}; give a folder that vitar eval wrote")
+    config = _read_config(folder / RECORD_NAME)
+    store = ImageStore(folder / "images")
+    try:
+        lines = (folder / EXAMPLES_NAME).read_bytes().split(b"\n")
+        examples = tuple(_example(json.loads(line), store) for line in lines if line.strip())
+        names = [str(name) for name in config["conditions"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{folder} cannot be read as an evaluation run: {error}") from error
+    ids = {example.id for example in examples}
+    traces: dict[str, tuple[Trace, ...]] = {}
+    for name in names:
+        path = folder / "traces" / f"{name}.jsonl"
+        traces[name] = tuple(read_traces(path)) if path.is_file() else ()
+        if len(traces[name]) != len(ids) or {trace.example_id for trace in traces[name]} != ids:
+            raise RunError(
+                f"{path} has {len(traces[name])} traces for {len(ids)} items, or not one for each; give the same vitar "
+                "eval command again to go on with the run to its end"
+            )
+    return StoredRun(config, examples, traces)
+
+
 def weights_digest(model: Path) -> str:
     """A short name for the weights in a model's folder, the same for a copy of it.
 
@@ -174,9 +220,13 @@ def _read_config(record: Path) -> dict[str, Any]:
 
 
 def _example_record(example: Example, image: str) -> dict[str, Any]:
-    """An example as a line of `EXAMPLES_NAME`: ``image`` names a file of the store in place of ``images``."""
+    """An example as a line of `EXAMPLES_NAME`: ``image`` names a file of the store in place of ``images``.
+
+    Regions are their boxes, which is what an evaluation measures; masks stay with the data set.
+    """
     record: dict[str, Any] = {"id": example.id, "image": image}
     record |= {name: value for name, value in asdict(example).items() if name not in ("id", "images")}
+    record["regions"] = [{"label": region.label, "box_xyxy": region.box_xyxy} for region in example.regions]
     return json.loads(json.dumps(record))
 
 

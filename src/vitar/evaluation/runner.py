@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from vitar.backends.base import Backend
 from vitar.data.example import Example
+from vitar.evaluation.asking import asking
 from vitar.evaluation.conditions import CONDITIONS
+from vitar.evaluation.majority import REFERENCE
 from vitar.evaluation.metrics import Metrics, compute_metrics
 from vitar.evaluation.run_folder import METRICS_NAME, claim, keep_examples, kept_traces, write_atomically
-from vitar.imaging.environment import TOOL_NAMES, EnvironmentConfig
-from vitar.protocol.trace import ImageStore, Sampling, TraceWriter, read_traces
-from vitar.rollout import rollout
+from vitar.imaging.environment import TOOL_NAMES
+from vitar.protocol.trace import ImageStore, Sampling, StopReason, TraceWriter, read_traces
 
 BATCHES_PER_BLOCK = 4
 """Episodes end after one look or after several; a block of some batches keeps the batches of the last looks full."""
@@ -40,8 +41,9 @@ class EvaluationConfig:
         tools: names of the tools that the model may use.
         temperature: 0 takes the most likely token.
         max_new_tokens: limit of one turn.
-        batch_size: conversations per forward pass.
+        batch_size: conversations per forward pass, or requests to a server at a time.
         seed: of sampling, and of the bootstrap.
+        server: address and dialect of the server that has the model; "" for a model on this machine.
 
     Raises:
         ValueError: a setting makes no sense.
@@ -58,6 +60,7 @@ class EvaluationConfig:
     max_new_tokens: int = 256
     batch_size: int = 16
     seed: int = 0
+    server: str = ""
 
     def __post_init__(self) -> None:
         _check_names("condition", self.conditions, tuple(CONDITIONS))
@@ -74,7 +77,8 @@ class EvaluationConfig:
 def evaluate(config: EvaluationConfig, backend: Backend, examples: Sequence[Example], out: Path) -> Metrics:
     """Runs what is missing of a run in the folder ``out``, and writes its ``metrics.json``.
 
-    Conditions that the run already had are finished too. Progress goes to stderr, with the time left.
+    Conditions that the run already had are finished too; those that vote come last, since they spend the tokens that
+    another one took. Progress goes to stderr, with the time left.
 
     Args:
         backend: the model, with the sampling and the batch size of ``config``.
@@ -92,7 +96,7 @@ def evaluate(config: EvaluationConfig, backend: Backend, examples: Sequence[Exam
     ids = {item.id for item in items}
     done = {name: kept_traces(path, name, ids) for name, path in paths.items()}
     with tqdm(total=len(items) * len(paths), initial=sum(map(len, done.values())), unit="episode") as bar:
-        for name, path in paths.items():
+        for name, path in sorted(paths.items(), key=lambda pair: CONDITIONS[pair[0]].votes):
             bar.set_description(name)
             _run_condition(name, config, backend, items, done[name], path, bar)
     traces = {name: read_traces(path) for name, path in paths.items()}
@@ -110,30 +114,32 @@ def _run_condition(
     path: Path,
     bar: tqdm,
 ) -> None:
-    condition = CONDITIONS[name]
-    limits = EnvironmentConfig(zoom_side_px=backend.zoom_side_px, tools=config.tools)
-    sampling = Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=config.seed)
     block = BATCHES_PER_BLOCK * config.batch_size
+    ask = asking(
+        name,
+        backend,
+        items,
+        tools=config.tools,
+        sampling=Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=config.seed),
+        store=ImageStore(path.parent.parent / "images"),
+        at_once=block,
+        budgets=_tokens_spent(path.with_stem(REFERENCE)) if CONDITIONS[name].votes else {},
+    )
     with TraceWriter(path) as writer:
         for start in range(0, len(items), block):
             chosen = items[start : start + block]
             if done.issuperset(item.id for item in chosen):
                 continue
-            traces = rollout(
-                backend,
-                chosen,
-                limits,
-                mode=condition.mode,
-                condition=name,
-                intervene=condition.intervene(backend) if condition.intervene else None,
-                store=ImageStore(path.parent.parent / "images"),
-                sampling=sampling,
-                at_once=block,
-            )
-            for trace in traces:
+            for trace in ask(chosen):
                 if trace.example_id not in done:
                     writer.append(trace)
                     bar.update()
+
+
+def _tokens_spent(path: Path) -> dict[str, int]:
+    """Example id -> tokens read and written, of the episodes in a file that the infrastructure did not end."""
+    traces = [t for t in read_traces(path) if t.stop_reason is not StopReason.BACKEND_ERROR] if path.is_file() else []
+    return {trace.example_id: trace.prompt_tokens + trace.generated_tokens for trace in traces}
 
 
 def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -2,8 +2,7 @@
 
 The rule is equality after normalisation, with three liberties: number words up to twenty equal digits; the word *the*
 does not count, nor does an *a* or *an* that opens an item; and a list (commas, semicolons, ``&`` or *and*) may be in
-any order. No synonyms, no plurals, no substrings: "left lung" is not "lung". For open questions this is a lower bound
-on the truth, and a report must say so.
+any order. No synonyms, no plurals, no substrings: "left lung" is not "lung".
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ def grade_closed(gold: str, answer: str) -> Score:
     Raises:
         ValueError: ``gold`` is empty once normalised.
     """
-    right = _items(gold)
+    right = listed_items(gold)
     if not right:
         raise ValueError(f"the right answer {gold!r} has nothing to compare")
     whole = plain(answer)
     for text in (whole, without_lead_in(whole)):
-        said = _items(text)
+        said = listed_items(text)
         if said == right:
             return Score(True, ", ".join(said), "exact")
         if sorted(said) == sorted(right):
@@ -41,7 +40,7 @@ def grade_closed(gold: str, answer: str) -> Score:
     return Score(False, ", ".join(said), "no_match")
 
 
-def _items(text: str) -> list[str]:
-    """The normalised parts of a list; one part for a text that is not a list."""
+def listed_items(text: str) -> list[str]:
+    """The parts of a list in the form in which they are compared; one part for a text that is not a list."""
     parts = (_ARTICLE.sub("", normalise(part)) for part in _SEPARATOR.split(plain(text)))
     return [" ".join(_DIGITS.get(word, word) for word in part.split()) for part in parts if part]

@@ -30,11 +30,13 @@ def grade_yes_no(gold: str, answer: str) -> Score:
     right = normalise(gold)
     if right not in _OPPOSITE:
         raise ValueError(f"the right answer of a yes/no question must be yes or no, got {gold!r}")
-    said, rule = _said(without_lead_in(plain(answer)))
+    said, rule = said_yes_or_no(answer)
     return Score(said == right, said, rule)
 
 
-def _said(text: str) -> tuple[str, str]:
+def said_yes_or_no(answer: str) -> tuple[str, str]:
+    """``yes``, ``no`` or "" if the answer says neither, and the rule that said so."""
+    text = without_lead_in(plain(answer))
     word = normalise(text)
     if word in _OPPOSITE:
         return word, "word"

@@ -86,6 +86,7 @@ class Round(_Record):
         observation: the text that came back.
         error: what was wrong with the action, if the environment refused it.
         prompt_tokens, generated_tokens: counted by the backend, image tokens included.
+        image_tokens: those of the prompt that stand for images; None if the backend did not say.
         seconds: wall clock time of the generation.
     """
 
@@ -99,6 +100,7 @@ class Round(_Record):
     error: str | None = None
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    image_tokens: int | None = None
     seconds: float = 0.0
 
     @field_validator("action")
@@ -165,6 +167,26 @@ class Trace(_Record):
     def generated_tokens(self) -> int:
         """Tokens that the model wrote in all rounds."""
         return sum(r.generated_tokens for r in self.rounds)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens that the model read in all rounds; what it reads again counts again."""
+        return sum(r.prompt_tokens for r in self.rounds)
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Those of the ``prompt_tokens`` that stand for images; None if a round does not say."""
+        counts = [r.image_tokens for r in self.rounds]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def first_boxes(self) -> tuple[tuple[float, float, float, float], ...]:
+        """Boxes of the first action that was carried out; empty without one."""
+        return next((r.boxes for r in self.rounds if r.boxes), ())
+
+    def is_about(self, image_uri: str) -> bool:
+        """Whether the question was shown with this image of the store; a trace that names no image may be about any."""
+        return self.image is None or self.image == Path(image_uri).name
 
 
 def action_record(action: Action) -> dict[str, Any]:

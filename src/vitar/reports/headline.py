@@ -1,7 +1,9 @@
 """What the paired comparisons of a run say, in sentences.
 
-A difference counts as shown when its exact McNemar p, adjusted by Holm for the other comparisons of the run, is below
-`ALPHA`. The sentences never say more than that: a difference that is not shown is called not shown, not absent.
+A difference counts as shown when its exact McNemar p, adjusted by Holm for the other comparisons of its family, is
+below `ALPHA`, and its interval, where there is one, does not hold zero. The p takes questions as independent; the
+interval knows which of them belong to one patient. The sentences never say more than that: a difference that is not
+shown is called not shown, not absent.
 """
 
 from __future__ import annotations
@@ -15,9 +17,20 @@ from vitar.reports.wording import listed, p_clause, percent, signed_points
 ALPHA = 0.05
 CONTROLS = {
     "random_box": "a random box of the same size",
+    "wrong_region": "another region that looks alike",
     "unmarked": "a second look at the unmarked image",
 }
 """Conditions that take away the choice of the region but leave the second look."""
+
+DECISIVE = {"random_box", "unmarked"}
+"""Controls without which nothing is said about what it is that helps."""
+
+BLIND = {
+    (THINK, "blank_image"): "an empty image",
+    (THINK, "shuffled_image"): "another patient's image",
+    (SINGLE, "text_only"): "no image, asked once",
+}
+"""(condition, the same without its image) -> what the model saw instead."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,9 @@ def headline(run: Run) -> Headline:
         1: "Looking twice helped.",
         0: "Looking twice made no difference that these questions can show.",
         -1: "Looking twice hurt.",
-    }[_sign(look)]
-    return Headline(claim, (_on_the_look(run, look), *_on_the_region(run, _sign(look) > 0)))
+    }[sign(look)]
+    sentences = (_on_the_look(run, look), *_on_the_region(run, sign(look) > 0), *_on_the_image(run))
+    return Headline(claim, sentences)
 
 
 def _on_the_look(run: Run, look: Comparison) -> str:
@@ -50,7 +64,7 @@ def _on_the_look(run: Run, look: Comparison) -> str:
     if think and single and think.n == single.n == look.n:  # else the accuracies are of other items than the difference
         right = f"{percent(think.accuracy)} of {look.n:,} questions right with two looks"
         return f"{run.metrics.model} answered {right} and {percent(single.accuracy)} with one: {_amount(look)}."
-    return f"On the {look.n:,} questions that count both ways, two looks differ from one by {_figures(look)}."
+    return f"On the {look.n:,} questions that count both ways, two looks differ from one by {in_figures(look)}."
 
 
 def _on_the_region(run: Run, helped: bool) -> list[str]:
@@ -60,12 +74,12 @@ def _on_the_region(run: Run, helped: bool) -> list[str]:
         helped: whether the second look is shown to help; else nothing can be what helps.
     """
     found = {name: comparison for name in CONTROLS if (comparison := run.compare(THINK, name))}
-    better = _against([name for name, c in found.items() if _sign(c) > 0], found)
-    unclear = _against([name for name, c in found.items() if _sign(c) == 0], found)
-    worse = _against([name for name, c in found.items() if _sign(c) < 0], found)
+    better = _against([name for name, c in found.items() if sign(c) > 0], found)
+    unclear = _against([name for name, c in found.items() if sign(c) == 0], found)
+    worse = _against([name for name, c in found.items() if sign(c) < 0], found)
     if not found:
         sentences = ["No control was run, so it is open whether the region is what matters."]
-    elif better and not (unclear or worse) and len(found) == len(CONTROLS):
+    elif better and not (unclear or worse) and found.keys() >= DECISIVE:
         start = "It is the region that helps" if helped else "The region matters all the same"
         sentences = [f"{start}: the model's own does better than {better}."]
     elif unclear and not (better or worse):
@@ -80,13 +94,27 @@ def _on_the_region(run: Run, helped: bool) -> list[str]:
                 1: f"The true region does better still, {_amount(oracle)}: better boxes would pay.",
                 0: f"The true region is not shown to do better than the model's: {_amount(oracle)}.",
                 -1: f"The true region does worse than the model's: {_amount(oracle)}.",
-            }[_sign(oracle)]
+            }[sign(oracle)]
         )
     return sentences
 
 
+def _on_the_image(run: Run) -> list[str]:
+    """A sentence on whether the image matters at all, where that was measured."""
+    found = {words: c for pair, words in BLIND.items() if (c := run.compare(*pair))}
+    sentences = []
+    for start, chosen in (
+        ("The model uses the image: it does better than with", {w: c for w, c in found.items() if sign(c) > 0}),
+        ("The image is not shown to matter against", {w: c for w, c in found.items() if sign(c) == 0}),
+        ("The model does worse with the image than with", {w: c for w, c in found.items() if sign(c) < 0}),
+    ):
+        if chosen:
+            sentences.append(f"{start} {listed([f'{words} ({in_figures(c)})' for words, c in chosen.items()])}.")
+    return sentences
+
+
 def _against(names: list[str], found: dict[str, Comparison]) -> str:
-    return listed([f"{CONTROLS[name]} ({_figures(found[name])})" for name in names])
+    return listed([f"{CONTROLS[name]} ({in_figures(found[name])})" for name in names])
 
 
 def _amount(comparison: Comparison) -> str:
@@ -94,11 +122,17 @@ def _amount(comparison: Comparison) -> str:
     difference = comparison.difference or 0.0
     size = f"{abs(100 * difference):.1f} points"
     way = "more" if difference > 0 else "fewer" if difference < 0 else "of difference"
-    return f"{size} {way} ({_interval(comparison)}{p_clause(_p(comparison))})"
+    return f"{size} {way} ({certainty(comparison)})"
 
 
-def _figures(comparison: Comparison) -> str:
-    return f"{signed_points(comparison.difference)} points, {_interval(comparison)}{p_clause(_p(comparison))}"
+def in_figures(comparison: Comparison) -> str:
+    """``+10.0 points, 95% interval +5.0 to +15.0, p < 0.001``."""
+    return f"{signed_points(comparison.difference)} points, {certainty(comparison)}"
+
+
+def certainty(comparison: Comparison) -> str:
+    """The interval, where there is one, and the adjusted p."""
+    return f"{_interval(comparison)}{p_clause(_p(comparison))}"
 
 
 def _interval(comparison: Comparison) -> str:
@@ -107,10 +141,12 @@ def _interval(comparison: Comparison) -> str:
     return f"95% interval {signed_points(comparison.low)} to {signed_points(comparison.high)}, "
 
 
-def _sign(comparison: Comparison) -> int:
+def sign(comparison: Comparison) -> int:
     """1 or -1 for a difference that is shown, else 0."""
-    p = _p(comparison)
+    p, low, high = _p(comparison), comparison.low, comparison.high
     if p is None or p >= ALPHA or not comparison.difference:
+        return 0
+    if low is not None and high is not None and low <= 0 <= high:
         return 0
     return 1 if comparison.difference > 0 else -1
 

@@ -69,7 +69,18 @@ def _load_run(folder: Path, name: str) -> Run:
             raise ReportError(f"{error}.") from error
         if strangers := traces[condition].keys() - known:
             raise ReportError(f"{trace_path} has a trace of {min(strangers)!r}, which examples.jsonl does not hold.")
-    return Run(name, folder, record, metrics, tuple(examples), traces)
+    costs, regions = (_analysis(folder / name) for name in ("costs.json", "regions.json"))
+    return Run(name, folder, record, metrics, tuple(examples), traces, costs, regions)
+
+
+def _analysis(path: Path) -> dict[str, Any]:
+    """An analysis of the traces that a run may have; empty where it has none."""
+    if not path.is_file():
+        return {}
+    content = _json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != 1:
+        raise ReportError(f"{path} is not of the form that this version of vitar writes; vitar regrade writes it anew.")
+    return content
 
 
 def _examples(path: Path, images: Path) -> list[Example]:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 import vitar
 from vitar.reports import TRACES
+from vitar.reports.analyses import analysis_tables
 from vitar.reports.curves import Panel, panels
 from vitar.reports.figures import MAX_POINTS, OTHER_STYLE, STYLES, Dot, interval_plot, legend, line_plot
 from vitar.reports.headline import Headline, headline
@@ -23,6 +24,7 @@ from vitar.reports.pictures import fit
 from vitar.reports.run import THINK, Run, Training
 from vitar.reports.tables import (
     Table,
+    answers_table,
     breakdown_table,
     comparisons_table,
     conditions_table,
@@ -57,6 +59,8 @@ class RunSection:
     breakdowns: tuple[Table, ...]
     kind_plots: tuple[Plot, ...]
     comparisons: Table
+    answers: Table
+    analyses: tuple[Table, ...]
     shown: int
     strata: tuple[tuple[str, int], ...]
 
@@ -85,7 +89,8 @@ def write_report(runs: Sequence[Run], trainings: Sequence[Training], out: Path, 
         raise ValueError("a report needs at least one run")
     tables = [runs_table(runs), models_table(runs)]
     for run in runs:
-        tables += [conditions_table(run), *_breakdowns(run), comparisons_table(run)]
+        tables += [answers_table(run), conditions_table(run), *_breakdowns(run), comparisons_table(run)]
+        tables += analysis_tables(run)
     page = render(runs, trainings, traces)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
@@ -134,6 +139,8 @@ def _run_section(run: Run, items: Sequence[ShownItem]) -> RunSection:
         breakdowns=tuple(_breakdowns(run)),
         kind_plots=tuple(_kind_plot(run, kind) for kind in run.kinds),
         comparisons=comparisons_table(run),
+        answers=answers_table(run),
+        analyses=tuple(analysis_tables(run)),
         shown=sum(item.run == run.name for item in items),
         strata=tuple((name, strata.count(name)) for name in STRATA if name in strata),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,10 @@ from vitar.data.example import Example
 from vitar.evaluation.metrics import ALL, SINGLE_REGION, Cell, Comparison, Metrics
 from vitar.grading import Score, grade_example
 from vitar.protocol.trace import ImageStore, StopReason, Trace
+from vitar.reports.wording import CONDITION_WORDS
 
 THINK, SINGLE = "think_twice", "single_pass"
-CONDITIONS = (SINGLE, THINK, "oracle_box", "random_box", "unmarked", "blank_image", "shuffled_image")
+CONDITIONS = tuple(CONDITION_WORDS)
 """The order in which conditions are listed; unknown ones follow."""
 
 KINDS = ("presence", "location", "count", "type", "attribute", "comparison", SINGLE_REGION)
@@ -42,6 +43,7 @@ class Run:
         record: ``run.json`` as it is.
         examples: in the order of the run.
         traces: condition -> example id -> trace.
+        costs, regions: ``costs.json`` and ``regions.json`` as they are; empty where the run has none.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Run:
     metrics: Metrics
     examples: tuple[Example, ...]
     traces: Mapping[str, Mapping[str, Trace]]
+    costs: Mapping[str, Any] = field(default_factory=dict)
+    regions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def date(self) -> str:

@@ -9,25 +9,31 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vitar.evaluation.metrics import ALL, Cell
+from vitar.reports.answers import answers
 from vitar.reports.run import SINGLE, THINK, Run
 from vitar.reports.stages import change
-from vitar.reports.wording import ABSENT, decimals, p_value, percent, points_between, share_between
+from vitar.reports.wording import ABSENT, decimals, p_value, percent, points, points_between, share_between
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column as it is shown."""
+    """One column as it is shown.
+
+    Args:
+        wrapped: its cells hold sentences, and may break into lines.
+    """
 
     title: str
     show: Callable[[Row], str]
     numeric: bool = True
+    wrapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,15 +69,15 @@ def runs_table(runs: Sequence[Run]) -> Table:
         for run in runs
     )
     columns = (
-        _text("Run", "run"),
-        _text("Model", "model"),
-        _text("Data", "data"),
+        text_column("Run", "run"),
+        text_column("Model", "model"),
+        text_column("Data", "data"),
         Column("Items", lambda row: f"{row['items']:,}"),
         Column("Date", lambda row: str(row["date"]), numeric=False),
         Column("Commit", lambda row: _short_commit(row["commit"]), numeric=False),
-        _text("vitar", "vitar"),
-        _text("Seed", "seed"),
-        _text("Device", "device"),
+        text_column("vitar", "vitar"),
+        text_column("Seed", "seed"),
+        text_column("Device", "device"),
     )
     return Table("runs", "What was run", columns, rows)
 
@@ -93,7 +99,7 @@ def models_table(runs: Sequence[Run]) -> Table:
             row[f"step_{key}"] = getattr(step, key) if step else None
         rows.append(row)
     columns = (
-        _text("Run", "run"),
+        text_column("Run", "run"),
         _share(SINGLE, f"{SINGLE}_"),
         _share(THINK, f"{THINK}_"),
         Column("Second look, points", lambda row: _difference(row, "second_look_")),
@@ -116,7 +122,7 @@ def conditions_table(run: Run) -> Table:
     cells = [cell for name in run.conditions if (cell := run.cell(name))]
     rows = tuple({"run": run.name, **_figures(cell)} for cell in cells)
     columns = (
-        _text("Condition", "condition"),
+        text_column("Condition", "condition"),
         Column("n", lambda row: f"{row['n']:,}"),
         _share("Accuracy"),
         Column("Valid", lambda row: percent(row["valid"])),
@@ -146,7 +152,7 @@ def breakdown_table(run: Run, axis: str) -> Table:
         rows.append(row)
     title, words = ("Kind", "question kind") if axis == "kind" else ("Answer", "form of answer")
     columns = (
-        _text(title, axis),
+        text_column(title, axis),
         Column("n", lambda row: f"{row['n']:,}"),
         *(_share(condition, f"{condition}_") for condition in run.conditions),
     )
@@ -161,16 +167,27 @@ def comparisons_table(run: Run) -> Table:
     rows = tuple({"run": run.name, **comparison.model_dump()} for comparison in found)
     columns = (
         Column("First − second", lambda row: f"{row['first']} − {row['second']}", numeric=False),
-        _text("Kind", "kind"),
+        text_column("Kind", "kind"),
         Column("n", lambda row: f"{row['n']:,}"),
         Column("Points", _difference),
         Column("Only first right", lambda row: f"{row['first_only']:,}"),
         Column("Only second right", lambda row: f"{row['second_only']:,}"),
         Column("p", lambda row: p_value(row["p"])),
         Column("p by Holm", lambda row: p_value(row["p_holm"])),
+        Column("Detectable", lambda row: points(row["detectable"])),
     )
     caption = f"The same items under two conditions, 95% intervals and exact McNemar p; run {run.name}"
     return Table("comparisons", caption, columns, rows)
+
+
+def answers_table(run: Run) -> Table:
+    """What the run answers, in words."""
+    rows = tuple({"run": run.name, **asdict(answered)} for answered in answers(run))
+    columns = tuple(
+        text_column(title, key, wrapped=True)
+        for title, key in (("Question", "question"), ("Answer", "answer"), ("Figures", "figures"))
+    )
+    return Table("answers", f"What the run answers; run {run.name}", columns, rows)
 
 
 def write_tables(tables: Sequence[Table], stem: Path) -> list[Path]:
@@ -204,8 +221,9 @@ def _on_axis(cell: Cell, axis: str) -> bool:
     return getattr(cell, axis) not in ("all", "") and getattr(cell, other) == "all"
 
 
-def _text(title: str, key: str) -> Column:
-    return Column(title, lambda row: ABSENT if row[key] is None else str(row[key]), numeric=False)
+def text_column(title: str, key: str, *, wrapped: bool = False) -> Column:
+    """A column of the text under ``key``."""
+    return Column(title, lambda row: ABSENT if row[key] is None else str(row[key]), numeric=False, wrapped=wrapped)
 
 
 def _share(title: str, prefix: str = "") -> Column:

@@ -7,9 +7,16 @@ CONDITION_WORDS = {
     "think_twice": "two looks, the model chooses the region",
     "oracle_box": "two looks, the true region instead of the model's",
     "random_box": "two looks, a random region of the same size",
+    "wrong_region": "two looks, another lesion or a place that looks alike",
     "unmarked": "two looks, the second at the unchanged image",
     "blank_image": "two looks at an empty image",
     "shuffled_image": "two looks at another question's image",
+    "text_only": "the question alone, asked directly",
+    "think_0": "thinking aloud, no action allowed",
+    "think_1": "as think_twice: up to one action",
+    "think_2": "up to two actions",
+    "think_3": "up to three actions",
+    "majority_k": "one look, the most frequent of as many samples as take the tokens of two looks",
 }
 ABSENT = "–"
 
@@ -24,6 +31,11 @@ def share_between(value: float | None, low: float | None, high: float | None) ->
     if value is None or low is None or high is None:
         return percent(value)
     return f"{percent(value)} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def points(value: float | None) -> str:
+    """A share in percentage points without its sign, ``3.4``."""
+    return ABSENT if value is None else f"{abs(100 * value):.1f}"
 
 
 def signed_points(value: float | None) -> str:

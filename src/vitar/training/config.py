@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config", bound="DataclassInstance")
 
-PHANTOMS_PREFIX = "phantoms:"
+PHANTOMS_PREFIX, CURATED_PREFIX = "phantoms:", "curated:"
 
 MAX_LISTED_ERRORS = 5
 
@@ -38,13 +38,15 @@ class SftConfig:
     Args:
         model: what to start from, a Hub id, a path or an embedded model.
         output_dir: checkpoints, logs, and the finished model under ``final``.
-        data: ``phantoms:SPLIT`` or a folder written by `save_examples`.
-        traces: JSON Lines of traces over ``data``; "" lets the phantom teacher write them.
+        data: ``phantoms:SPLIT``, whose trajectories the phantom teacher writes; ``curated:DIR``, a folder with its
+            trajectories from ``vitar curate trajectories``; or a folder written by `save_examples`.
+        traces: JSON Lines of the model's own traces over such a folder; "" for the others.
         start: index of the first example that is used.
         trajectories: number to train on; only trajectories that end in a right answer count.
         direct_share: share of the training set that is a question with its short answer, without tools.
         tools: what the teacher may use; ``[mark_region]`` is the paper's setting.
         max_actions, max_turns: limits of an episode.
+        freeze_vision: leave the vision tower as it is.
         dtype: of the weights in memory; bf16 autocast is a trainer option.
         lora: options of `peft.LoraConfig`, or None to train every weight.
         seed: of wording, order, and every random number of the trainer.
@@ -61,6 +63,7 @@ class SftConfig:
     tools: tuple[str, ...] = ("mark_region", "zoom")
     max_actions: int = 1
     max_turns: int = 3
+    freeze_vision: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora: dict[str, Any] | None = None
     seed: int = 0
@@ -74,8 +77,8 @@ class SftConfig:
             raise ValueError(
                 f"start must be at least 0, trajectories at least 1; got {self.start}, {self.trajectories}"
             )
-        if self.data.startswith(PHANTOMS_PREFIX) == bool(self.traces):
-            raise ValueError("stored data needs traces, and phantoms are written by the teacher and take none")
+        if self.data.startswith((PHANTOMS_PREFIX, CURATED_PREFIX)) == bool(self.traces):
+            raise ValueError("stored data needs traces; phantoms: and curated: bring their own and take none")
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.actions import tool_schemas
 from vitar.protocol.trace import read_traces
 from vitar.run_record import write_run_record
-from vitar.training.config import PHANTOMS_PREFIX, SftConfig
+from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, SftConfig
 from vitar.training.masking import IGNORE, assistant_labels
 from vitar.training.running import run_trainer
 from vitar.training.trajectories import (
     Replay,
     Trajectory,
     conversation_dataset,
+    curated_trajectories,
     direct_trajectories,
     open_examples,
     recorded_trajectories,
@@ -95,6 +96,7 @@ def build_sft(config: SftConfig) -> tuple[SFTTrainer, ProcessorMixin]:
     set_seed(config.seed)
     processor = load_processor(config.model)
     model = load_model(config.model, arguments.device, getattr(torch, config.dtype)).train()
+    model.model.visual.requires_grad_(not config.freeze_vision)
     profile = prepare_processor(model, processor)
     dataset = sft_dataset(config, profile)
     collator = ConversationCollator(processor)
@@ -116,6 +118,9 @@ def sft_dataset(config: SftConfig, profile: Profile) -> datasets.Dataset:
         rows = taught_trajectories(
             examples, split, config.start, config.trajectories, profile, environment, config.seed
         )
+    elif config.data.startswith(CURATED_PREFIX):
+        folder = Path(config.data.removeprefix(CURATED_PREFIX))
+        rows = curated_trajectories(examples, folder, config.start, config.trajectories, profile, environment)
     else:
         rows = recorded_trajectories(examples, read_traces(config.traces), config.start, config.trajectories)
     direct = round(len(rows) * config.direct_share / (1 - config.direct_share))

@@ -7,7 +7,8 @@ training set is therefore a short table of texts, and pictures are made batch by
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -15,17 +16,19 @@ from tqdm import tqdm
 from vitar.backends.profiles import Profile
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.curation.phantom_teacher import PhantomTeacher
+from vitar.data.curation.trajectories import EXAMPLES_NAME, TRACES_NAME
 from vitar.data.example import Example, load_examples, open_image
 from vitar.data.phantoms.dataset import phantom_examples
 from vitar.grading import grade_example
 from vitar.imaging.environment import Environment, EnvironmentConfig
-from vitar.protocol.actions import Answer, ParseFailure, tool_call
+from vitar.imaging.geometry import Box
+from vitar.protocol.actions import Answer, MarkRegion, ParseFailure, Zoom, tool_call
 from vitar.protocol.messages import Message, assistant_message, tool_message
 from vitar.protocol.parsing import parse, render_turn
 from vitar.protocol.prompts import OPTION_LETTERS, direct_messages, interactive_messages
-from vitar.protocol.trace import Trace
+from vitar.protocol.trace import Trace, read_traces
 from vitar.rollout import rollout
-from vitar.training.config import PHANTOMS_PREFIX, ConfigError
+from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, ConfigError
 
 if TYPE_CHECKING:
     import datasets
@@ -58,6 +61,8 @@ def open_examples(data: str) -> Sequence[Example]:
     try:
         if data.startswith(PHANTOMS_PREFIX):
             return phantom_examples(data.removeprefix(PHANTOMS_PREFIX), PHANTOM_LIMIT)
+        if data.startswith(CURATED_PREFIX):
+            return load_examples(Path(data.removeprefix(CURATED_PREFIX)) / EXAMPLES_NAME)
         return load_examples(data)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the data {data!r}: {error}") from error
@@ -130,6 +135,50 @@ def recorded_trajectories(
         if len(kept) == count:
             return kept
     raise ConfigError(f"only {len(kept)} traces end right and belong to the data; trajectories is {count}")
+
+
+def curated_trajectories(
+    examples: Sequence[Example], folder: Path, start: int, count: int, profile: Profile, config: EnvironmentConfig
+) -> list[Trajectory]:
+    """`recorded_trajectories` of a curated folder, with every box as the pupil writes it.
+
+    Raises:
+        ConfigError: there are fewer, the folder holds none, or an action cannot be carried out with these tools and
+            limits.
+    """
+    path = folder / TRACES_NAME
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds no {TRACES_NAME}; expected a folder of `vitar curate trajectories`")
+    if start >= len(examples):
+        raise ConfigError(f"start is {start}, and {folder} has {len(examples)} examples, counted from 0")
+    traces = {trace.example_id: trace for trace in read_traces(path)}
+    kept = recorded_trajectories(examples, traces.values(), start, count)
+    environment = Environment(config, profile.coordinates)
+    respelled: list[Trajectory] = []
+    for each in tqdm(kept, desc="trajectories"):
+        example = examples[each.index]
+        respelled.append(replace(each, texts=_respelled(example, traces[example.id], environment, profile)))
+    return respelled
+
+
+def _respelled(example: Example, trace: Trace, environment: Environment, profile: Profile) -> tuple[str, ...]:
+    """The turns of a trace, with its boxes, which it has in original pixels too, written as ``profile`` has it."""
+    environment.reset(open_image(example.images[0]))
+    original, texts = environment.views[0].frame, []
+    for each in trace.rounds:
+        turn = parse(each.text)
+        action = turn.outcome
+        if isinstance(action, MarkRegion | Zoom):
+            view = environment.views[action.image - 1]
+            boxes = tuple(
+                profile.coordinates.to_wire(Box(*box, original), view, profile.coordinate_step) for box in each.boxes
+            )
+            action = replace(action, boxes=boxes) if isinstance(action, MarkRegion) else replace(action, box=boxes[0])
+            if error := environment.step(action).error:
+                raise ConfigError(f"the trajectory of example {example.id!r} cannot be carried out here: {error}")
+            turn = replace(turn, outcome=action)
+        texts.append(render_turn(turn))
+    return tuple(texts)
 
 
 def direct_trajectories(examples: Sequence[Example], start: int, count: int) -> Iterator[Trajectory]:

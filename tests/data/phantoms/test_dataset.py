@@ -133,7 +133,7 @@ def test_a_contact_sheet_shows_image_box_and_caption() -> None:
 
 
 def test_a_contact_sheet_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs examples and columns, got 0 and 4"):
+    with pytest.raises(ValueError, match="needs images and columns, got 0 and 4"):
         contact_sheet([])
 
 

@@ -50,7 +50,7 @@ def test_matching_answers_are_right_without_the_picture(lessons: list[Lesson]) -
                 wanted = question.removeprefix("Which option is ").removeprefix("What is option ").rstrip("?")
                 assert options.get(wanted) == answer or options.get(answer) == wanted
                 checked += 1
-    assert checked > 10
+    assert checked > 3
 
 
 def test_lessons_are_reproducible_and_differ() -> None:

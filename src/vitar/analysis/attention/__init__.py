@@ -1,0 +1,1 @@
+"""Where a model looks while it thinks, and where while it rethinks: attention over finished episodes."""

@@ -1,0 +1,1 @@
+"""The benchmarks of the field: one file each, from the rows as published to examples."""

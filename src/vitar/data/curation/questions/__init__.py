@@ -1,0 +1,1 @@
+"""Making a set of fine-grained questions out of annotated images."""

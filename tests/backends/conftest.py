@@ -1,0 +1,8 @@
+"""Makes the programs beside the tests importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for loopback, and endpoint_job, which is a program too
