@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "training": FOUNDATION,
     "evaluation": FOUNDATION,
     "analysis": FOUNDATION,
-    "reports": {"imaging", "protocol", "grading", "data", "evaluation"},
+    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "evaluation"},
     "demo": FOUNDATION | {"training", "evaluation", "analysis", "reports"},
     "cli": FOUNDATION | {"training", "evaluation", "analysis", "reports", "demo"},
 }

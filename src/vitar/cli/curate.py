@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vitar.cli import curate_trajectories
+from vitar.cli import curate_questions, curate_trajectories
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -15,10 +15,11 @@ def add_parser(subparsers: Subparsers) -> None:
     """Adds ``curate`` with its subcommands to the command line."""
     parser = subparsers.add_parser("curate", help="make training sets out of annotated images")
     commands = parser.add_subparsers(dest="curate_command", required=True, metavar="COMMAND")
+    curate_questions.add_parser(commands)
     curate_trajectories.add_parser(commands)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the chosen subcommand; returns the exit code."""
-    commands = {"trajectories": curate_trajectories.run}
+    commands = {"questions": curate_questions.run, "trajectories": curate_trajectories.run}
     return commands[args.curate_command](args)

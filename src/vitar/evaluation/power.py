@@ -10,6 +10,7 @@ Sampling, 1965), from the spread of the differences of whole groups.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike
 
 ALPHA = 0.05
 POWER = 0.8
-_RARE = 1e-12  # numbers of discordant items that are less likely than this do not matter
+_REACH = 8  # numbers of discordant items that are further from their mean, in standard deviations, do not matter
 _PRECISION = 1e-4  # of a detectable difference: a hundredth of a point
 
 
@@ -41,13 +42,14 @@ def mcnemar_power(n: int, discordant: float, difference: float, alpha: float = A
         )
     if n == 0 or discordant == 0:
         return 0.0
+    from scipy.special import bdtr
     from scipy.stats import binom
 
-    low, high = binom.ppf((_RARE, 1 - _RARE), n, discordant).astype(int)
-    count_K = np.arange(low, high + 1)
+    reach = _REACH * math.sqrt(n * discordant * (1 - discordant)) + _REACH
+    count_K = np.arange(max(0, math.floor(n * discordant - reach)), min(n, math.ceil(n * discordant + reach)) + 1)
     first = min(max((1 + difference / discordant) / 2, 0.0), 1.0)  # share of the discordant items that the first wins
-    few_K = binom.ppf(alpha / 2, count_K, 0.5) - 1  # the largest minority that still gives 2 P(X <= few) < alpha
-    shown_K = binom.cdf(few_K, count_K, first) + binom.cdf(few_K, count_K, 1 - first)
+    few_K = _largest_minorities(n, alpha)[count_K]
+    shown_K = bdtr(np.maximum(few_K, 0), count_K, first) + bdtr(np.maximum(few_K, 0), count_K, 1 - first)
     return float(binom.pmf(count_K, n, discordant) @ np.where(few_K >= 0, shown_K, 0.0))
 
 
@@ -74,6 +76,14 @@ def detectable_difference(n: float, discordant: float, alpha: float = ALPHA, pow
         middle = (low + high) / 2
         low, high = (middle, high) if misses(middle) else (low, middle)
     return high
+
+
+@functools.lru_cache(maxsize=32)
+def _largest_minorities(n: int, alpha: float) -> np.ndarray:
+    """For 0 to ``n`` discordant items, the most that the smaller side has with p below ``alpha``; -1 where none is."""
+    from scipy.stats import binom
+
+    return (binom.ppf(alpha / 2, np.arange(n + 1), 0.5) - 1).astype(int)  # P(X <= few) < alpha / 2
 
 
 def design_effect(first: ArrayLike, second: ArrayLike, groups: Sequence[str]) -> float:

@@ -15,9 +15,11 @@ Images are dealt with first: a question about a copy, or about a benchmark's ima
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from vitar.backends.base import Backend
 from vitar.data.annotated import AnnotatedImage
@@ -28,7 +30,14 @@ from vitar.data.curation.questions import balance, baseline, models
 from vitar.data.curation.questions.candidate import Candidate, Rejection
 from vitar.data.curation.questions.config import QuestionsConfig
 from vitar.data.curation.questions.generator import Generator, SplitImage, Verifier
-from vitar.data.curation.questions.images import Survey, in_processes, split_of_groups, stored_reference, survey
+from vitar.data.curation.questions.images import (
+    Survey,
+    SurveyedImage,
+    in_processes,
+    split_of_groups,
+    stored_reference,
+    survey,
+)
 from vitar.data.curation.questions.ledger import Ledger
 from vitar.data.curation.questions.report import (
     CANDIDATES_NAME,
@@ -38,7 +47,6 @@ from vitar.data.curation.questions.report import (
     Fate,
     ImageRecord,
     QuestionsReport,
-    Stage,
     TextOnly,
     item_counts,
 )
@@ -48,6 +56,7 @@ from vitar.data.example import Example, save_examples
 DRAWN_NAME = ".drawn"
 """Folder of files of images that are drawn; it is gone once the run is complete."""
 
+BALANCE_AGAIN = "balance_again"
 UNREADABLE, REPEATED_ID, COPY, CONTAMINATED = "unreadable", "repeated_id", "near_duplicate_image", "contamination"
 
 ABOUT = {
@@ -63,8 +72,12 @@ ABOUT = {
     models.BLANK: "The given model does not know the answer when it is shown a gray image.",
     models.DIFFICULTY: "The given model is right sometimes, and not always.",
     balance.BALANCE: "Every answer is equally frequent where the text is the same; no source or modality dominates.",
+    BALANCE_AGAIN: "The same once more, since the filters in between took answers out.",
 }
 """Filter -> what holds of what passes it."""
+
+NO_BENCHMARK = "no prepared benchmark was given"
+NO_MODEL = "no model was given"
 
 
 @dataclass(frozen=True)
@@ -82,58 +95,51 @@ class Workshop:
     sampling: Backend | None = None
 
 
-@dataclass
-class _Images:
-    """The images of a run.
-
-    Attributes:
-        usable: those that questions may be about.
-        by_id: of the usable ones.
-    """
-
-    usable: list[SplitImage] = field(default_factory=list)
-    by_id: dict[str, AnnotatedImage] = field(default_factory=dict)
-
-
 async def curate_questions(config: QuestionsConfig, out: Path, workshop: Workshop) -> QuestionsReport:
     """Makes the folder ``out``, or returns the report of one that is complete.
 
     Args:
-        out: belongs to this run; see `claim` of `trajectories`.
+        out: exists, and belongs to this run; see `claim` of `trajectories`.
 
     Raises:
         SourceError: a source cannot be opened or read.
-        FileNotFoundError, ValueError: a benchmark's folder holds no stored set.
+        ValueError: a benchmark's folder holds no stored set.
         EndpointError: a server is needed and can never reply.
         OSError: ``out`` cannot be written.
     """
     if (out / REPORT_NAME).is_file():
         return QuestionsReport.model_validate_json((out / REPORT_NAME).read_text(encoding="utf-8"))
+    benchmarks = [_benchmark(folder, config.workers) for folder in config.benchmarks]
     found = survey(config.sources, out / DRAWN_NAME, config.workers)
+    image_ledger = _filter_images(found, benchmarks)
+    splits = split_of_groups([each.image for each in found.images], config.splits, config.seed)
+    usable = [found.images[place].image for place in image_ledger.left]
+    images = {image.id: image for image in usable}
 
-    def spread(work, parts):  # type: ignore[no-untyped-def]
-        return in_processes(work, parts, config.workers, "benchmark")
+    candidates = await workshop.generator.generate([SplitImage(image, splits[image.group]) for image in usable])
+    run = _Run(config, images, {each.id: each for each in candidates}, Ledger([each.id for each in candidates]))
+    await run.filter(benchmarks, workshop)
+    audits = baseline.audit(run.left, baseline.guesses(run.left, config.seed))
 
-    benchmarks = [read_benchmark(folder, spread) for folder in config.benchmarks]
-    image_ledger = Ledger([each.image.id for each in found.images])
-    images = _usable_images(found, benchmarks, config, image_ledger)
-    candidates = await workshop.generator.generate(images.usable)
-    ledger = Ledger([each.id for each in candidates])
-    items, rates = await _filtered(candidates, images, benchmarks, config, workshop, ledger)
-    audits = baseline.audit(items, baseline.guesses(items, config.seed + 1)) if items else []
-    _write(out, config, found, images, candidates, items, ledger, image_ledger, rates)
+    records = (_image_record(each, splits, image_ledger.rejected.get(i)) for i, each in enumerate(found.images))
+    _write_lines(out / IMAGES_NAME, records)
+    _write_lines(out / CANDIDATES_NAME, run.records())
+    for split in sorted({each.split for each in run.left}):
+        run.save(split, out)
+    write_samples(out, found.images, image_ledger.rejected, list(run.candidates.values()), run.ledger.rejected, images)
+    asked = workshop.sampling or workshop.blank
     report = QuestionsReport(
         sources=config.sources,
         source_issues=found.issues,
         benchmarks={each.name: len(each.items) for each in benchmarks},
         generator=workshop.generator.name,
         verifier=workshop.verifier.name,
-        model=workshop.sampling.name if workshop.sampling else workshop.blank.name if workshop.blank else "",
+        model=asked.name if asked else "",
         generated=workshop.generator.account,
         image_stages=tuple(image_ledger.stages),
-        stages=tuple(ledger.stages),
-        items=len(items),
-        counts=item_counts(items),
+        stages=tuple(run.ledger.stages),
+        items=len(run.left),
+        counts=item_counts(run.left),
         text_only=tuple(TextOnly.of(each) for each in audits),
     )
     partial = out / f".{REPORT_NAME}.partial"
@@ -141,3 +147,162 @@ async def curate_questions(config: QuestionsConfig, out: Path, workshop: Worksho
     partial.replace(out / REPORT_NAME)
     shutil.rmtree(out / DRAWN_NAME)
     return report
+
+
+def _benchmark(folder: str, workers: int) -> Benchmark:
+    try:
+        return read_benchmark(folder, lambda work, parts: in_processes(work, parts, workers, Path(folder).name))
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder}: no prepared benchmark; `vitar data prepare NAME --out DIR` writes one") from error
+
+
+def _filter_images(found: Survey, benchmarks: Sequence[Benchmark]) -> Ledger[int]:
+    """The images by place, and which of them questions may be about."""
+    ledger = Ledger(range(len(found.images)))
+    unreadable = {
+        place: Rejection(UNREADABLE, "unreadable", each.problem)
+        for place, each in enumerate(found.images)
+        if each.fingerprint is None
+    }
+    ledger.reject(UNREADABLE, ABOUT[UNREADABLE], unreadable)
+    seen: set[str] = set()
+    repeated = {}
+    for place in ledger.left:
+        name = found.images[place].image.id
+        if name in seen:
+            repeated[place] = Rejection(REPEATED_ID, "repeated_id", f"an earlier image is called {name} too")
+        seen.add(name)
+    ledger.reject(REPEATED_ID, ABOUT[REPEATED_ID], repeated)
+
+    places = ledger.left
+    gallery = Gallery([print_ for place in places if (print_ := found.images[place].fingerprint)])
+    copies: dict[int, Rejection] = {}
+    for copy in near_duplicates(gallery):
+        place, first = places[copy.query], places[copy.reference]
+        if first not in copies and place not in copies:
+            same = "equal pixels" if copy.agreement == 1 else f"agreement {copy.agreement:.3f} once aligned"
+            copies[place] = Rejection(COPY, "copy", f"shows the same as {found.images[first].image.id}: {same}")
+    ledger.reject(COPY, ABOUT[COPY], copies)
+    if not benchmarks:
+        ledger.skip(CONTAMINATED, ABOUT[CONTAMINATED], NO_BENCHMARK)
+        return ledger
+    places = ledger.left
+    gallery = Gallery([print_ for place in places if (print_ := found.images[place].fingerprint)])
+    taken = {
+        places[query]: Rejection(CONTAMINATED, f"image_in_{same.benchmark}", f"{same.item} has it: {same.detail}")
+        for query, same in contaminated_images(gallery, benchmarks).items()
+    }
+    ledger.reject(CONTAMINATED, ABOUT[CONTAMINATED], taken)
+    return ledger
+
+
+@dataclass
+class _Run:
+    """The candidates of a run on their way through the filters.
+
+    Attributes:
+        candidates: by id; balancing may put their options into another order.
+        rates: id -> pass rate of the given model, of those that it was asked.
+    """
+
+    config: QuestionsConfig
+    images: Mapping[str, AnnotatedImage]
+    candidates: dict[str, Candidate]
+    ledger: Ledger[str]
+    rates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def left(self) -> list[Candidate]:
+        return [self.candidates[name] for name in self.ledger.left]
+
+    async def filter(self, benchmarks: Sequence[Benchmark], workshop: Workshop) -> None:
+        """All filters in their order; what costs most comes last."""
+        self._by_predicate(filters.MALFORMED, filters.malformed)
+        self._by_predicate(filters.LEAKED, filters.leaked)
+        self._reject(filters.REPEATED, filters.near_duplicates(self.left))
+        if benchmarks:
+            left = self.left
+            same = contaminated_texts([each.question for each in left], benchmarks)
+            found = {
+                left[place].id: Rejection(CONTAMINATED, f"text_in_{each.benchmark}", f"{each.item}: {each.detail}")
+                for place, each in same.items()
+            }
+            self._reject(CONTAMINATED, found)
+        else:
+            self.ledger.skip(CONTAMINATED, ABOUT[CONTAMINATED], NO_BENCHMARK)
+        left = self.left
+        objections = await workshop.verifier.objections([(each, self.images[each.image_id]) for each in left])
+        found = {
+            each.id: Rejection(filters.UNVERIFIED, "not_confirmed", text)
+            for each, text in zip(left, objections, strict=True)
+            if text
+        }
+        self._reject(filters.UNVERIFIED, found)
+
+        self._balance(balance.BALANCE)
+        self.candidates |= {each.id: each for each in balance.assign_letters(self.left, self.config.seed)}
+        left = self.left
+        guessed = baseline.guesses(left, self.config.seed)
+        self._reject(baseline.TEXT_ONLY, baseline.answerable(left, guessed, self.config.text_margin))
+        self._ask(workshop)
+        self._balance(BALANCE_AGAIN)
+
+    def _by_predicate(self, name: str, predicate: filters.Predicate) -> None:
+        found = {}
+        for each in self.left:
+            if reason := predicate(each, self.images[each.image_id]):
+                found[each.id] = Rejection(name, *reason)
+        self._reject(name, found)
+
+    def _reject(self, name: str, found: Mapping[str, Rejection]) -> None:
+        self.ledger.reject(name, ABOUT[name], found)
+
+    def _balance(self, name: str) -> None:
+        shares = self.config.max_source_share, self.config.max_modality_share
+        self._reject(name, balance.balance(self.left, *shares, self.config.seed)[1])
+
+    def _ask(self, workshop: Workshop) -> None:
+        """What the given model answers, without the image and with it."""
+        if workshop.blank is None:
+            self.ledger.skip(models.BLANK, ABOUT[models.BLANK], NO_MODEL)
+        else:
+            self._reject(models.BLANK, models.answerable_blank(self.left, self.images, workshop.blank))
+        if workshop.sampling is None or self.config.model is None:
+            self.ledger.skip(models.DIFFICULTY, ABOUT[models.DIFFICULTY], NO_MODEL)
+            return
+        band = self.config.model.band
+        self.rates, failed = models.pass_rates(self.left, self.images, workshop.sampling, band.samples)
+        outside = models.outside_band(self.rates, band, workshop.sampling.name)
+        self._reject(models.DIFFICULTY, failed | outside)
+
+    def records(self) -> Iterator[CandidateRecord]:
+        """What became of each candidate."""
+        for name, each in self.candidates.items():
+            yield CandidateRecord.of(each, self.ledger.rejected.get(name), self.rates.get(name))
+
+    def save(self, split: str, out: Path) -> None:
+        """Writes the items of a split, those about one image one after the other."""
+        if (out / split).exists():  # a run was killed between this and its report
+            shutil.rmtree(out / split)
+        by_image: dict[str, list[Candidate]] = {}
+        for each in self.left:
+            if each.split == split:
+                by_image.setdefault(each.image_id, []).append(each)
+        save_examples(self._examples(by_image, out / DRAWN_NAME), out / split)
+
+    def _examples(self, by_image: Mapping[str, Sequence[Candidate]], drawn: Path) -> Iterator[Example]:
+        for name, items in by_image.items():
+            image = self.images[name]
+            stored = replace(image, image=stored_reference(image.image, drawn))
+            yield from (each.example(stored) for each in items)
+
+
+def _image_record(each: SurveyedImage, splits: Mapping[str, str], rejection: Rejection | None) -> ImageRecord:
+    image = each.image
+    same = {name: getattr(image, name) for name in ("id", "source", "modality", "group")}
+    return ImageRecord(**same, split=splits[image.group], regions=len(image.regions), fate=Fate.of(rejection))
+
+
+def _write_lines(path: Path, records: Iterable[BaseModel]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(record.model_dump_json() + "\n" for record in records)
