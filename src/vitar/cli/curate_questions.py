@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from vitar.training.config import ConfigError, read_config
 
     try:
+        if find_spec("sklearn") is None:
+            raise ValueError("the package scikit-learn is missing; install it with: pip install 'vitar-med[curate]'")
         config = read_config(QuestionsConfig, args.config, args.settings)
         config = replace(config, sources=tuple(args.sources))
         asks = config.generator == ENDPOINT

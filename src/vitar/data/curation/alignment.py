@@ -76,24 +76,33 @@ def align(thumbnails_PHW: np.ndarray, view: Callable[[np.ndarray], np.ndarray], 
         view: the patterns [P, 32, 32] of boxes [P, 4] of the other images.
     """
     pose = start
-    for step in range(_STEPS + 1):
-        low_P2 = np.maximum(0, -pose.shift_P2 / pose.scale_P2)
-        high_P2 = np.minimum(1, (1 - pose.shift_P2) / pose.scale_P2)
-        box_a, box_b = np.clip(pose.box(low_P2, high_P2), 0, 1), np.concatenate([low_P2, high_P2], axis=1)
-        a_PF, b_PF = unit(flat(render(thumbnails_PHW, box_a))), unit(flat(view(box_b)))
-        if step == _STEPS:
-            break
-        tangents_PKF = tangents(a_PF.reshape(-1, FINE_PX, FINE_PX))
-        basis = np.concatenate([a_PF[:, None], tangents_PKF], axis=1).astype(np.float64)
-        normal = basis @ basis.transpose(0, 2, 1) + 1e-6 * np.eye(5)
-        weight_PK = np.linalg.solve(normal, basis @ b_PF[:, :, None])[:, :, 0]
-        moved_PK = weight_PK[:, 1:] / np.maximum(np.abs(weight_PK[:, :1]), 0.1)
-        moved_PK = np.clip(moved_PK, -_FARTHEST_STEP, _FARTHEST_STEP).astype(np.float32)
+    for _ in range(_STEPS):
+        low_P2, high_P2, box_a, box_b = _overlap(pose)
+        moved_PK = _explained_motion(render(thumbnails_PHW, box_a), view(box_b))
         middle, half = (box_a[:, :2] + box_a[:, 2:]) / 2, (box_a[:, 2:] - box_a[:, :2]) / 2
         middle, half = middle + half * moved_PK[:, [0, 2]], half * (1 + moved_PK[:, [1, 3]])
         scale_P2 = np.clip(2 * half / (high_P2 - low_P2), 1 - _FARTHEST, 1 + _FARTHEST)
         pose = Pose(scale_P2, np.clip(middle - half - scale_P2 * low_P2, -_FARTHEST, _FARTHEST))
-    return Aligned(pose, box_b, (a_PF * b_PF).sum(1))
+    _, _, box_a, box_b = _overlap(pose)
+    whole_P = (unit(flat(render(thumbnails_PHW, box_a))) * unit(flat(view(box_b)))).sum(1)
+    return Aligned(pose, box_b, whole_P)
+
+
+def _overlap(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The part that both images show: its corners in the second ones, and as boxes in both."""
+    low_P2 = np.maximum(0, -pose.shift_P2 / pose.scale_P2)
+    high_P2 = np.minimum(1, (1 - pose.shift_P2) / pose.scale_P2)
+    return low_P2, high_P2, np.clip(pose.box(low_P2, high_P2), 0, 1), np.concatenate([low_P2, high_P2], axis=1)
+
+
+def _explained_motion(a_PHW: np.ndarray, b_PHW: np.ndarray) -> np.ndarray:
+    """Shift and stretch along x, and along y [P, 4], that take ``a`` nearest to ``b`` in first order."""
+    a_PF, b_PF = unit(flat(a_PHW)), unit(flat(b_PHW))
+    basis = np.concatenate([a_PF[:, None], tangents(a_PF.reshape(a_PHW.shape))], axis=1).astype(np.float64)
+    normal = basis @ basis.transpose(0, 2, 1) + 1e-6 * np.eye(5)
+    weight_PK = np.linalg.solve(normal, basis @ b_PF[:, :, None])[:, :, 0]
+    moved_PK = weight_PK[:, 1:] / np.maximum(np.abs(weight_PK[:, :1]), 0.1)
+    return np.clip(moved_PK, -_FARTHEST_STEP, _FARTHEST_STEP).astype(np.float32)
 
 
 def render(thumbnails_PHW: np.ndarray, boxes_P4: np.ndarray) -> np.ndarray:
@@ -143,7 +152,7 @@ def tangents(patterns_NHW: np.ndarray) -> np.ndarray:
     from_middle = ((np.arange(side) + 0.5) / side * 2 - 1).astype(np.float32)
     down, across = np.gradient(patterns_NHW, axis=(1, 2))
     moved = (across, across * from_middle[None, None], down, down * from_middle[None, :, None])
-    return np.stack(moved, axis=1).reshape(len(patterns_NHW), 4, -1) * (side / 2)
+    return np.stack(moved, axis=1).reshape(len(patterns_NHW), 4, side * side) * (side / 2)
 
 
 def orthonormal(tangents_NKF: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from vitar.data.curation.duplicates import Fingerprint, Gallery, find_copies, fingerprint
+from vitar.data.curation.duplicates import find_copies
+from vitar.data.curation.fingerprints import Fingerprint, Gallery, fingerprint
 from vitar.data.curation.text_match import TextIndex
 from vitar.data.example import Example, load_examples, open_image
 from vitar.imaging.loading import ImageError

@@ -12,18 +12,14 @@ a copy of every other. So thumbnails with even local contrast are compared here,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from vitar.data.curation.alignment import (
     COARSE_PX,
-    FINE_PX,
-    THUMBNAIL_PX,
     Pose,
     agreement,
     align,
@@ -36,37 +32,26 @@ from vitar.data.curation.alignment import (
     unit,
     without,
 )
+from vitar.data.curation.fingerprints import BORDER, Gallery, inside
 
 COPY = 0.885
 """Correlation of an aligned pair, look-alikes taken away, from which it is called a copy."""
 
+COPY_AMONG_ALIKE = 0.925
+"""The same for an image with many close look-alikes: of so many pairs that are alike some are very much so."""
+
 SAME = 0.985
 """Correlation of an aligned pair from which it is called a copy whatever its look-alikes are; see `_averages`."""
 
-BORDER = 0.03
-"""Share of each side that is left out where one image is compared with the inside of another."""
-
 _MAYBE = 0.55  # correlation at 16 x 16 above which a pair is aligned
 _FIRST, _HOPELESS = 2, 0.3  # each query's best two are aligned too, from this correlation on
-_FLAT = 2.0  # length of a pattern of 32 x 32 below which an image shows nothing to compare
 _LOOK_ALIKE = (0.5, 0.98)  # correlation of look-alikes; above it are copies, which must not be averaged away
 _POOL = 2000  # images among which look-alikes are sought
-_KNOWN = 0.3  # length of an average of look-alikes from which an image is laid over it
+_KNOWN = 0.55  # length of an average of look-alikes from which an image is laid over it; three give about that
+_CROWD = 0.75  # length of an average of many close look-alikes
 _POSED = 0.06  # share of each side left out of an image that was laid over the average
+_NUDGES = ((-0.02, -0.02), (-0.02, 0.02), (0.02, -0.02), (0.02, 0.02))  # further starts of an alignment, in shares
 _ROWS, _PAIRS = 256, 512  # of a block of matrix products, of a block of alignments
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What is kept of an image to find its copies.
-
-    Args:
-        digest: SHA-256 of size, mode and pixels.
-        thumbnail_hw: uint8 gray [64, 64], whatever the proportions of the image.
-    """
-
-    digest: str
-    thumbnail_hw: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,44 +66,6 @@ class Copy:
     query: int
     reference: int
     agreement: float
-
-
-def fingerprint(image: Image.Image) -> Fingerprint:
-    """The fingerprint of an image in mode ``L`` or ``RGB``."""
-    digest = hashlib.sha256(f"{image.mode} {image.size}".encode())
-    digest.update(image.tobytes())
-    size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    thumbnail = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).convert("L")
-    return Fingerprint(digest.hexdigest(), np.asarray(thumbnail))
-
-
-class Gallery:
-    """Fingerprints made ready for comparison; N in all.
-
-    Attributes:
-        thumbnails_NHW: float32.
-        fine_NF: patterns at 32 x 32 of unit length; zero for an image that shows nothing to compare.
-        coarse_NF, inner_NF: at 16 x 16, of the whole image and of the image without its border.
-    """
-
-    def __init__(self, fingerprints: Sequence[Fingerprint]) -> None:
-        self.fingerprints = tuple(fingerprints)
-        thumbnails = [each.thumbnail_hw for each in fingerprints]
-        self.thumbnails_NHW = np.array(thumbnails, np.float32).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
-        whole_NHW = self.patterns(_inside(len(self), 0))
-        shows_N1 = np.linalg.norm(flat(whole_NHW), axis=1, keepdims=True) > _FLAT
-        self.fine_NF = unit(flat(whole_NHW)) * shows_N1
-        self.coarse_NF = unit(flat(halved(whole_NHW))) * shows_N1
-        self.inner_NF = unit(flat(halved(self.patterns(_inside(len(self), BORDER))))) * shows_N1
-
-    def __len__(self) -> int:
-        return len(self.fingerprints)
-
-    def patterns(self, boxes_N4: np.ndarray) -> np.ndarray:
-        """The patterns [N, 32, 32] of a box of each image."""
-        blocks = [slice(i, i + _PAIRS) for i in range(0, len(self), _PAIRS)]
-        found = [render(self.thumbnails_NHW[block], boxes_N4[block]) for block in blocks]
-        return np.concatenate([np.zeros((0, FINE_PX, FINE_PX), np.float32), *found])
 
 
 def find_copies(queries: Gallery, references: Gallery) -> list[Copy]:
@@ -145,7 +92,8 @@ class _Kin:
         chosen = np.unique(np.linspace(0, len(everyone) - 1, _POOL).astype(int)) if everyone else ()
         self.gallery = Gallery([everyone[place] for place in chosen])
         (average_PF,) = _averages(self.gallery, self.gallery, [self.gallery.fine_NF])
-        self.posed_PF = _posed_patterns(self.gallery, _pose(self.gallery, average_PF))
+        known = np.flatnonzero(np.linalg.norm(average_PF, axis=1) > _KNOWN)
+        self.posed_PF = _posed_patterns(self.gallery, _pose(self.gallery, average_PF, known))
 
 
 class _Posed:
@@ -153,6 +101,7 @@ class _Posed:
 
     Attributes:
         fine, coarse, inner: averages of look-alikes, as the patterns of these names in `Gallery`.
+        is_known, in_crowd: whether an image has enough look-alikes for an average, and whether it has many; bool [N].
         pose: of each image over its average.
         posed_NF: patterns at 16 x 16 of the inside of the images so laid.
         posed: averages of these.
@@ -162,7 +111,9 @@ class _Posed:
         self.gallery, of = gallery, kin.gallery
         averages = _averages(gallery, of, [of.fine_NF, of.coarse_NF, of.inner_NF, kin.posed_PF])
         self.fine, self.coarse, self.inner, self.posed = averages
-        self.pose = _pose(gallery, self.fine)
+        length_N = np.linalg.norm(self.fine, axis=1)
+        self.is_known, self.in_crowd = length_N > _KNOWN, length_N > _CROWD
+        self.pose = _pose(gallery, self.fine, np.flatnonzero(self.is_known))
         self.posed_NF = _posed_patterns(gallery, self.pose)
 
 
@@ -181,16 +132,15 @@ def _averages(gallery: Gallery, kin: Gallery, patterns: Sequence[np.ndarray]) ->
         rows = slice(start, start + _ROWS)
         likeness_NP = gallery.coarse_NF[rows] @ kin.coarse_NF.T
         weight_NP = ((likeness_NP > low) & (likeness_NP < high)).astype(np.float32)
-        weight_NP /= weight_NP.sum(1, keepdims=True) + 4
+        weight_NP /= weight_NP.sum(1, keepdims=True) + 2
         for average_NF, each in zip(averages, patterns, strict=True):
             average_NF[rows] = weight_NP @ each
     return averages
 
 
-def _pose(gallery: Gallery, average_NF: np.ndarray) -> Pose:
-    """How each image lies over the average of its look-alikes; as it is where there are too few."""
+def _pose(gallery: Gallery, average_NF: np.ndarray, known: np.ndarray) -> Pose:
+    """How each image lies over the average of its look-alikes; as it is if it is not among the ``known`` ones."""
     pose = Pose.centred(np.ones(len(gallery)))
-    known = np.flatnonzero(np.linalg.norm(average_NF, axis=1) > _KNOWN)
     for first in range(0, len(known), _PAIRS):
         rows = known[first : first + _PAIRS]
         view = partial(crop_patterns, average_NF[rows])
@@ -200,14 +150,9 @@ def _pose(gallery: Gallery, average_NF: np.ndarray) -> Pose:
 
 
 def _posed_patterns(gallery: Gallery, pose: Pose) -> np.ndarray:
-    inside = _inside(len(gallery), _POSED)
+    inner_N4 = inside(len(gallery), _POSED)
     shows_N1 = np.linalg.norm(gallery.coarse_NF, axis=1, keepdims=True) > 0
-    return unit(flat(halved(gallery.patterns(pose.box(inside[:, :2], inside[:, 2:]))))) * shows_N1
-
-
-def _inside(count: int, border: float) -> np.ndarray:
-    """Boxes [count, 4] that leave out ``border`` on every side."""
-    return np.tile(np.array([border, border, 1 - border, 1 - border], np.float32), (count, 1))
+    return unit(flat(halved(gallery.patterns(pose.box(inner_N4[:, :2], inner_N4[:, 2:]))))) * shows_N1
 
 
 def _copies(queries: _Posed, references: _Posed, only_later: bool) -> list[Copy]:
@@ -222,7 +167,8 @@ def _copies(queries: _Posed, references: _Posed, only_later: bool) -> list[Copy]
             scores_QR[np.arange(rows.start, rows.stop)[:, None] <= np.arange(len(references.gallery))[None]] = -1
         for q, r in _candidates(scores_QR):
             whole_P, own_P = _agreement(queries, references, q + rows.start, r, starts_QR[q, r])
-            for i in np.flatnonzero((own_P >= COPY) | (whole_P >= SAME)):
+            needed_P = np.where(references.in_crowd[r], COPY_AMONG_ALIKE, COPY)
+            for i in np.flatnonzero((own_P >= needed_P) | (whole_P >= SAME)):
                 pair = int(q[i]) + rows.start, int(r[i])
                 found.setdefault(pair, Copy(*pair, round(float(whole_P[i]), 3)))
     return sorted(found.values(), key=lambda copy: (copy.query, copy.reference))
@@ -292,12 +238,31 @@ def _agreement(
     queries: _Posed, references: _Posed, q: np.ndarray, r: np.ndarray, start_P: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Step 3: how pairs agree once aligned [P], as they are and with the average of look-alikes taken away."""
-    inner = 1 - 2 * BORDER
-    centred = Pose.centred(np.array([1, inner, 1 / inner])[start_P])
-    posed = queries.pose.of(q).over(references.pose.of(r))
+    mine_PHW, theirs_PHW, mean_PF = (
+        queries.gallery.thumbnails_NHW[q],
+        references.gallery.thumbnails_NHW[r],
+        references.fine[r],
+    )
+    posed, inner = queries.pose.of(q).over(references.pose.of(r)), _inside_pose(start_P, 0.0, 0.0)
     laid_P1 = (start_P == 0)[:, None]
-    scale_P2 = np.where(laid_P1, posed.scale_P2, centred.scale_P2)
-    pose = Pose(scale_P2, np.where(laid_P1, posed.shift_P2, centred.shift_P2))
-    mine_PHW, theirs_PHW = queries.gallery.thumbnails_NHW[q], references.gallery.thumbnails_NHW[r]
+    scale_P2 = np.where(laid_P1, posed.scale_P2, inner.scale_P2)
+    pose = Pose(scale_P2, np.where(laid_P1, posed.shift_P2, inner.shift_P2))
     pair = align(mine_PHW, partial(render, theirs_PHW), pose)
-    return pair.whole_P, agreement(mine_PHW, theirs_PHW, references.fine[r], pair)
+    whole_P, own_P = pair.whole_P, agreement(mine_PHW, theirs_PHW, mean_PF, pair)
+
+    again = np.flatnonzero((own_P < COPY) & ~references.is_known[r])
+    for across, down in _NUDGES if again.size else ():
+        pose = _inside_pose(np.where(start_P[again] == 0, 1, start_P[again]), across, down)
+        pair = align(mine_PHW[again], partial(render, theirs_PHW[again]), pose)
+        own_P[again] = np.maximum(own_P[again], agreement(mine_PHW[again], theirs_PHW[again], mean_PF[again], pair))
+        whole_P[again] = np.maximum(whole_P[again], pair.whole_P)
+    return whole_P, own_P
+
+
+def _inside_pose(start_P: np.ndarray, across: float, down: float) -> Pose:
+    """The poses of starts 1 and 2 of `_coarse_scores`, the part that both show moved by shares of a side."""
+    inner = 1 - 2 * BORDER
+    corner = np.array([BORDER + across, BORDER + down], np.float32)
+    first_P1 = (start_P == 1)[:, None]
+    scale_P2 = np.where(first_P1, inner, 1 / inner).astype(np.float32).repeat(2, axis=1)
+    return Pose(scale_P2, np.where(first_P1, corner, -corner / inner).astype(np.float32))

@@ -55,7 +55,7 @@ class QuestionsConfig:
         max_count: the rules ask for no larger number.
         names: label -> what questions call it.
         nouns: source -> what questions call any region of it.
-        incomplete: sources that do not mark every instance, so that absence and number are not known.
+        incomplete: sources, or ``SOURCE:LABEL``, of which not every instance is marked; see `facts`.
         splits: split -> share of the groups; the rest is ``train``. What a source holds out stays held out.
         benchmarks: folders of prepared benchmarks that nothing may be taken from.
         text_margin: see `baseline.answerable`.

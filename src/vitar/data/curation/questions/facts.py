@@ -1,7 +1,8 @@
 """What the marks on an image say about it: everything that a question can be made of, with its answer.
 
 A fact is kept only where it is clear: a region has to lie in a place or outside it, and of two sizes or numbers one
-has to be clearly larger. Absence and number can only be told where every instance is marked.
+has to be clearly larger. Every fact needs to know that nothing else of its kind is there. So it is about labels of
+which every instance is marked, and what is said of all regions, as of the uppermost one, needs that of all labels.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Vocabulary:
     """What is known of one kind of image: one source's images of one modality.
 
     Args:
-        names: label -> what a question calls it, for every label that occurs.
+        names: label -> what a question calls it, for every label of which all instances are marked.
         noun: what a question calls a region whose label it must not give away.
-        complete: every instance of the labels is marked.
+        complete: these are all labels that occur.
     """
 
     names: Mapping[str, str]
@@ -97,19 +98,21 @@ def vocabularies(
     Args:
         names: label -> words, where the label itself does not read well.
         nouns: source -> noun; "structure" where there is none.
-        incomplete: sources that do not mark every instance.
+        incomplete: sources, or ``SOURCE:LABEL``, of which not every instance is marked.
     """
     labels: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for image in images:
         labels[image.source, image.modality].update(region.label for region in image.regions)
-    return {
-        key: Vocabulary(
-            {label: names.get(label, _readable(label)) for label in sorted(found)},
-            nouns.get(key[0], "structure"),
-            key[0] not in incomplete,
-        )
-        for key, found in labels.items()
-    }
+    return {key: _vocabulary(key[0], found, names, nouns, incomplete) for key, found in labels.items()}
+
+
+def _vocabulary(
+    source: str, labels: Iterable[str], names: Mapping[str, str], nouns: Mapping[str, str], incomplete: Sequence[str]
+) -> Vocabulary:
+    called = {label: names.get(label, _readable(label)) for label in sorted(labels)}
+    partly = {name for label, name in called.items() if source in incomplete or f"{source}:{label}" in incomplete}
+    known = {label: name for label, name in called.items() if name not in partly}
+    return Vocabulary(known, nouns.get(source, "structure"), not partly)
 
 
 def facts_of(image: AnnotatedImage, vocabulary: Vocabulary, max_count: int) -> list[Fact]:
@@ -119,9 +122,10 @@ def facts_of(image: AnnotatedImage, vocabulary: Vocabulary, max_count: int) -> l
         max_count: larger numbers are not asked for.
     """
     scene = _Scene(image, vocabulary)
-    found = [*_where(scene), *_what_in(scene), *_what_is(scene), *_which_of(scene), *_larger_at(scene)]
+    found = [*_where(scene), *_which_of(scene), *_larger_at(scene)]
+    found += [*_presence(scene), *_how_many(scene, max_count), *_more(scene)]
     if vocabulary.complete:
-        found += [*_presence(scene), *_which_present(scene), *_how_many(scene, max_count), *_more(scene)]
+        found += [*_what_in(scene), *_what_is(scene), *_which_present(scene)]
     return found
 
 
@@ -129,13 +133,13 @@ class _Scene:
     """An image with what is asked of it again and again.
 
     Attributes:
-        names: of the regions, in their order.
+        names: of the regions, in their order; "" for one whose label is not in the vocabulary.
         by_name: name -> places of the regions called so; every name of the vocabulary is there.
     """
 
     def __init__(self, image: AnnotatedImage, vocabulary: Vocabulary) -> None:
         self.image, self.vocabulary = image, vocabulary
-        self.names = [vocabulary.names[region.label] for region in image.regions]
+        self.names = [vocabulary.names.get(region.label, "") for region in image.regions]
         self.by_name = {
             name: tuple(i for i, n in enumerate(self.names) if n == name)
             for name in sorted(set(vocabulary.names.values()))

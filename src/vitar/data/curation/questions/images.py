@@ -15,7 +15,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from vitar.data.annotated import AnnotatedImage
-from vitar.data.curation.duplicates import Fingerprint, fingerprint
+from vitar.data.curation.fingerprints import Fingerprint, fingerprint
 from vitar.data.example import PHANTOM_PREFIX, ImageRef, open_image
 from vitar.data.sources import AnnotatedSource, open_annotated
 from vitar.imaging.loading import ImageError

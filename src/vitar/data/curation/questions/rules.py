@@ -7,6 +7,7 @@ Facts for which there is no counterpart are not asked.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -136,24 +137,23 @@ class RuleGenerator:
         return list(frames.values())
 
     def _blocks(self, frames: Sequence[_Frame], used: Counter[int], wanted: int) -> Iterator[tuple[_Frame, _Block]]:
-        """Blocks by turns from each source, modality and question kind, and from the frames of each by turns."""
+        """Blocks from the source, modality and question kind with the fewest items so far, its frames by turns."""
         strata: defaultdict[tuple[str, str, str], deque[_Frame]] = defaultdict(deque)
-        order = seeded_rng("frames", self.seed).permutation(len(frames))
-        for place in order:
+        for place in seeded_rng("frames", self.seed).permutation(len(frames)):
             frame = frames[place]
             strata[frame.source, frame.modality, KIND_OF[frame.ask]].append(frame)
-        turns = deque(strata[key] for key in sorted(strata))
+        behind = [(0, key) for key in sorted(strata)]  # a heap: (items, stratum)
         made = 0
-        while turns and made < wanted:
-            queue = turns.popleft()
-            while queue:
-                frame = queue.popleft()
-                if block := self._block(frame, used):
-                    made += len(block.answers)
-                    yield frame, block
-                    queue.append(frame)
-                    turns.append(queue)
-                    break
+        while behind and made < wanted:
+            items, key = behind[0]
+            frame = strata[key].popleft()
+            if block := self._block(frame, used):
+                strata[key].append(frame)
+                made += len(block.answers)
+                heapq.heapreplace(behind, (items + len(block.answers), key))
+                yield frame, block
+            elif not strata[key]:
+                heapq.heappop(behind)
 
     def _block(self, frame: _Frame, used: Counter[int]) -> _Block | None:
         """The next block of a frame in the form whose turn it is, or in another one; None if nothing is left."""

@@ -24,14 +24,13 @@ from pydantic import BaseModel
 from vitar.backends.base import Backend
 from vitar.data.annotated import AnnotatedImage
 from vitar.data.curation import filters
-from vitar.data.curation.contamination import Benchmark, contaminated_images, contaminated_texts, read_benchmark
-from vitar.data.curation.duplicates import Gallery, near_duplicates
-from vitar.data.curation.questions import balance, baseline, models
+from vitar.data.curation.contamination import Benchmark, contaminated_texts, read_benchmark
+from vitar.data.curation.questions import balance, baseline, image_filters, models
 from vitar.data.curation.questions.candidate import Candidate, Rejection
 from vitar.data.curation.questions.config import QuestionsConfig
 from vitar.data.curation.questions.generator import Generator, SplitImage, Verifier
+from vitar.data.curation.questions.image_filters import CONTAMINATED, NO_BENCHMARK
 from vitar.data.curation.questions.images import (
-    Survey,
     SurveyedImage,
     in_processes,
     split_of_groups,
@@ -57,13 +56,9 @@ DRAWN_NAME = ".drawn"
 """Folder of files of images that are drawn; it is gone once the run is complete."""
 
 BALANCE_AGAIN = "balance_again"
-UNREADABLE, REPEATED_ID, COPY, CONTAMINATED = "unreadable", "repeated_id", "near_duplicate_image", "contamination"
 
 ABOUT = {
-    UNREADABLE: "The image can be decoded, and has the size at which it was annotated.",
-    REPEATED_ID: "No earlier image has the same id.",
-    COPY: "No earlier image shows the same, whatever its compression, size, brightness or border.",
-    CONTAMINATED: "No prepared benchmark has the image, or asks the question in the same words.",
+    CONTAMINATED: image_filters.ABOUT[CONTAMINATED],
     filters.MALFORMED: "The record is in order, and the grader takes its answer, and only that, for right.",
     filters.LEAKED: "The text holds neither the answer nor coordinates nor a mark that nobody sees.",
     filters.UNVERIFIED: "A second reading of the words, without the answer, comes to the same answer.",
@@ -76,7 +71,6 @@ ABOUT = {
 }
 """Filter -> what holds of what passes it."""
 
-NO_BENCHMARK = "no prepared benchmark was given"
 NO_MODEL = "no model was given"
 
 
@@ -111,7 +105,7 @@ async def curate_questions(config: QuestionsConfig, out: Path, workshop: Worksho
         return QuestionsReport.model_validate_json((out / REPORT_NAME).read_text(encoding="utf-8"))
     benchmarks = [_benchmark(folder, config.workers) for folder in config.benchmarks]
     found = survey(config.sources, out / DRAWN_NAME, config.workers)
-    image_ledger = _filter_images(found, benchmarks)
+    image_ledger = image_filters.filter_images(found, benchmarks)
     splits = split_of_groups([each.image for each in found.images], config.splits, config.seed)
     usable = [found.images[place].image for place in image_ledger.left]
     images = {image.id: image for image in usable}
@@ -154,46 +148,6 @@ def _benchmark(folder: str, workers: int) -> Benchmark:
         return read_benchmark(folder, lambda work, parts: in_processes(work, parts, workers, Path(folder).name))
     except FileNotFoundError as error:
         raise ValueError(f"{folder}: no prepared benchmark; `vitar data prepare NAME --out DIR` writes one") from error
-
-
-def _filter_images(found: Survey, benchmarks: Sequence[Benchmark]) -> Ledger[int]:
-    """The images by place, and which of them questions may be about."""
-    ledger = Ledger(range(len(found.images)))
-    unreadable = {
-        place: Rejection(UNREADABLE, "unreadable", each.problem)
-        for place, each in enumerate(found.images)
-        if each.fingerprint is None
-    }
-    ledger.reject(UNREADABLE, ABOUT[UNREADABLE], unreadable)
-    seen: set[str] = set()
-    repeated = {}
-    for place in ledger.left:
-        name = found.images[place].image.id
-        if name in seen:
-            repeated[place] = Rejection(REPEATED_ID, "repeated_id", f"an earlier image is called {name} too")
-        seen.add(name)
-    ledger.reject(REPEATED_ID, ABOUT[REPEATED_ID], repeated)
-
-    places = ledger.left
-    gallery = Gallery([print_ for place in places if (print_ := found.images[place].fingerprint)])
-    copies: dict[int, Rejection] = {}
-    for copy in near_duplicates(gallery):
-        place, first = places[copy.query], places[copy.reference]
-        if first not in copies and place not in copies:
-            same = "equal pixels" if copy.agreement == 1 else f"agreement {copy.agreement:.3f} once aligned"
-            copies[place] = Rejection(COPY, "copy", f"shows the same as {found.images[first].image.id}: {same}")
-    ledger.reject(COPY, ABOUT[COPY], copies)
-    if not benchmarks:
-        ledger.skip(CONTAMINATED, ABOUT[CONTAMINATED], NO_BENCHMARK)
-        return ledger
-    places = ledger.left
-    gallery = Gallery([print_ for place in places if (print_ := found.images[place].fingerprint)])
-    taken = {
-        places[query]: Rejection(CONTAMINATED, f"image_in_{same.benchmark}", f"{same.item} has it: {same.detail}")
-        for query, same in contaminated_images(gallery, benchmarks).items()
-    }
-    ledger.reject(CONTAMINATED, ABOUT[CONTAMINATED], taken)
-    return ledger
 
 
 @dataclass

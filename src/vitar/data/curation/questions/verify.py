@@ -51,12 +51,13 @@ class _View:
     """An image as the verifier sees it.
 
     Attributes:
-        regions: name and footprint of each.
+        regions: name and footprint of each; "" for a name that is not in the vocabulary.
     """
 
     def __init__(self, image: AnnotatedImage, vocabulary: Vocabulary) -> None:
         self.image, self.vocabulary = image, vocabulary
-        self.regions = [(vocabulary.names[region.label], Footprint(region, image)) for region in image.regions]
+        names = [vocabulary.names.get(region.label, "") for region in image.regions]
+        self.regions = [(name, Footprint(region, image)) for name, region in zip(names, image.regions, strict=True)]
 
     def called(self, name: str) -> list[Footprint]:
         return [print_ for called, print_ in self.regions if called == name]
