@@ -36,7 +36,7 @@ def trace(item: Example, boxes: Sequence[Xyxy], image: str | None = None, failed
         example_id=item.id,
         model="m",
         condition="think_twice",
-        image=image,
+        images=() if image is None else (image,),
         rounds=(look,) if boxes else (Round(text="x"),),
         answer=None if failed else "there",
         stop_reason=StopReason.BACKEND_ERROR if failed else StopReason.ANSWERED,

@@ -18,7 +18,7 @@ from vitar.protocol.messages import Message, assistant_message, system_message, 
 from vitar.protocol.templates import HERMES_TEMPLATE
 from vitar.training.config import ConfigError, SftConfig
 from vitar.training.masking import IGNORE
-from vitar.training.sft import ConversationCollator, sft_dataset
+from vitar.training.sft import ConversationCollator, sft_dataset, train_sft
 from vitar.training.trl_adapter import guard_placeholders, prepare_processor
 
 pytest.importorskip("trl")
@@ -194,3 +194,19 @@ def test_the_training_set_has_its_share_of_direct_questions(small_model_dir: Pat
     rows = list(dataset)
     assert [bool(each["tools"]) for each in rows] == [True] * 8 + [False] * 2
     assert ConversationCollator(processor)(rows)["input_ids"].shape[0] == 10
+
+
+@pytest.mark.parametrize("freeze_vision", [True, False])
+def test_a_frozen_tower_stays_as_it_was(small_model_dir: Path, tmp_path: Path, freeze_vision: bool) -> None:
+    config = SftConfig(
+        model=str(small_model_dir),
+        output_dir=str(tmp_path),
+        trajectories=2,
+        direct_share=0.0,
+        freeze_vision=freeze_vision,
+        trainer={"max_steps": 1, "learning_rate": 1e-3, "per_device_train_batch_size": 2, "report_to": []},
+    )
+    before, after = load_model(config.model).state_dict(), load_model(str(train_sft(config))).state_dict()
+    changed = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
+    assert any(".visual." in name for name in changed) != freeze_vision
+    assert any(".language_model." in name for name in changed)

@@ -254,7 +254,7 @@ async def in_order(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_onc
             running.append(asyncio.ensure_future(work(item)))
         while running:
             yield await running.popleft()
-    except Exception:
+    except Exception:  # whatever it is, it is raised again; a caller that stops or is cancelled waits for nothing
         await asyncio.gather(*running, return_exceptions=True)
         raise
     finally:

@@ -23,6 +23,8 @@ def summary(metrics: Metrics) -> str:
             lines.append(columns.format(cell.condition, cell.n, _accuracy(cell), *figures))
             refused |= {cell.condition} if cell.refused else set()
     lines.append("IoU: of the first action, on items with one true region")
+    fine = [c for c in metrics.cells if (c.kind, c.answer_type) == ("attribute", "all")]
+    lines += [f"attribute  {cell.condition:<15}{cell.n:>6}  {_accuracy(cell)}" for cell in fine]
     lines += [_difference(c, refused) for c in metrics.comparisons if c.kind in ("all", "attribute")]
     return "\n".join(lines) + "\n"
 

@@ -53,12 +53,9 @@ def read_frame(name: str, source: Path | BinaryIO, index: int | None) -> ScanSli
         raise ImageError(f"{name}: {frames} frames. Expected the reference of one, such as {name}#slice={middle}.")
     if index is not None and index >= frames:
         raise ImageError(f"{name}: no frame {index}. Expected a number from 0 to {frames - 1}.")
+    stored = _decoded(name, dataset, index or 0)
     try:
-        return _frame(dataset, index or 0)
-    except (NotImplementedError, RuntimeError) as error:
-        syntax = dataset.file_meta.TransferSyntaxUID.name
-        advice = "Install a decoder that pydicom knows (pip install pylibjpeg[all], or python-gdcm), or decompress it."
-        raise ImageError(f"{name}: cannot decode {syntax} ({_short(error)}). {advice}") from error
+        return _frame(dataset, stored, index or 0)
     except _READING_ERRORS as error:
         raise _damaged(name, error) from error
 
@@ -83,8 +80,19 @@ def functional_group(dataset: Dataset, index: int, sequence: str) -> Dataset | N
     return next((group[sequence].value[0] for group in groups if group.get(sequence)), None)
 
 
-def _frame(dataset: Dataset, index: int) -> ScanSlice:
-    stored = pixel_array(dataset, index=index)
+def _decoded(name: str, dataset: Dataset, index: int) -> np.ndarray:
+    """The stored values of a frame [H, W] or [H, W, 3]."""
+    try:
+        return pixel_array(dataset, index=index)
+    except (NotImplementedError, RuntimeError) as error:  # pydicom's, where it has no decoder or the decoder fails
+        syntax = dataset.file_meta.TransferSyntaxUID.name
+        advice = "Install a decoder that pydicom knows (pip install pylibjpeg[all], or python-gdcm), or decompress it."
+        raise ImageError(f"{name}: cannot decode {syntax} ({_short(error)}). {advice}") from error
+    except _READING_ERRORS as error:
+        raise _damaged(name, error) from error
+
+
+def _frame(dataset: Dataset, stored: np.ndarray, index: int) -> ScanSlice:
     spacing_mm = _spacing(dataset, index)
     photometric = dataset.PhotometricInterpretation
     if photometric == "PALETTE COLOR":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitar.analysis.attention.intervals import grouped_means
+from vitar.analysis.intervals import grouped_means
 from vitar.evaluation.statistics import paired_difference
 
 

@@ -84,9 +84,9 @@ def test_what_cannot_be_placed_is_left_out(one_backend: LocalBackend, play) -> N
     played, other = play(one_backend, ZOOM, ANSWER), play(one_backend, ZOOM, ANSWER, number=1)
     first, last = played.trace.rounds
     with pytest.raises(LeftOut, match="the image shown is not the one of the question"):
-        played.again(one_backend, image=other.trace.image)
+        played.again(one_backend, images=other.trace.images)
     with pytest.raises(LeftOut, match="the image shown is not the one of the question"):
-        played.again(one_backend, image=None)
+        played.again(one_backend, images=())
     swapped = first.model_copy(update={"image": other.trace.rounds[0].image})
     with pytest.raises(LeftOut, match="an action does not give the image that was shown"):
         played.again(one_backend, rounds=(swapped, last))

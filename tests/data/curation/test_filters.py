@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,31 +10,14 @@ from vitar.data.curation.filters import leaked, malformed, near_duplicates
 from vitar.data.curation.questions.candidate import Candidate
 from vitar.data.example import ImageRef, Region
 
+MakeCandidate = Callable[..., Candidate]
+
 IMAGE = AnnotatedImage("made/0", ImageRef("0.png"), 200, 100, (), "CT", "kidney", "made", "", "", "image 0")
 
 
-def candidate(number: int = 0, **changes: Any) -> Candidate:
-    fields: dict[str, Any] = {
-        "id": f"made/0#{number}",
-        "image_id": "made/0",
-        "split": "train",
-        "source": "made",
-        "modality": "CT",
-        "question": "What kind of lesion does the left half of this CT show?",
-        "options": ("cyst", "stone", "tumour"),
-        "answer": "stone",
-        "answer_type": "choice",
-        "kind": "type",
-        "regions": (Region("stone", (10.0, 10.0, 30.0, 30.0)),),
-        "frame": "what_in",
-        "generator": "rules",
-    }
-    return Candidate(**{**fields, **changes})
-
-
-def test_a_good_question_passes() -> None:
-    assert malformed(candidate(), IMAGE) is None
-    assert leaked(candidate(), IMAGE) is None
+def test_a_good_question_passes(make_candidate: MakeCandidate) -> None:
+    assert malformed(make_candidate(), IMAGE) is None
+    assert leaked(make_candidate(), IMAGE) is None
 
 
 @pytest.mark.parametrize(
@@ -58,8 +42,8 @@ def test_a_good_question_passes() -> None:
         ({"options": ("B", "stone", "tumour"), "answer": "B"}, "ungradable"),  # said alone it is the letter of stone
     ],
 )
-def test_malformed(changes: dict[str, Any], reason: str) -> None:
-    found = malformed(candidate(**changes), IMAGE)
+def test_malformed(changes: dict[str, Any], reason: str, make_candidate: MakeCandidate) -> None:
+    found = malformed(make_candidate(**changes), IMAGE)
     assert found is not None
     assert found[0] == reason
     assert found[1]
@@ -80,8 +64,8 @@ def test_malformed(changes: dict[str, Any], reason: str) -> None:
         ("What is the name of the stone?", "answer_in_question"),
     ],
 )
-def test_leaked(question: str, reason: str) -> None:
-    found = leaked(candidate(question=question), IMAGE)
+def test_leaked(question: str, reason: str, make_candidate: MakeCandidate) -> None:
+    found = leaked(make_candidate(question=question), IMAGE)
     assert found is not None
     assert found[0] == reason
 
@@ -97,8 +81,8 @@ def test_leaked(question: str, reason: str) -> None:
         "Is the number of lesions equal to 2?",
     ],
 )
-def test_what_is_no_leak(question: str) -> None:
-    assert leaked(candidate(question=question), IMAGE) is None
+def test_what_is_no_leak(question: str, make_candidate: MakeCandidate) -> None:
+    assert leaked(make_candidate(question=question), IMAGE) is None
 
 
 @pytest.mark.parametrize(
@@ -109,21 +93,23 @@ def test_what_is_no_leak(question: str) -> None:
         ("Is the cyst large?", "yes", False),
     ],
 )
-def test_short_answers_in_the_question(question: str, answer: str, is_leak: bool) -> None:
+def test_short_answers_in_the_question(
+    question: str, answer: str, is_leak: bool, make_candidate: MakeCandidate
+) -> None:
     answer_type = "yes_no" if answer == "yes" else "closed"
-    found = leaked(candidate(question=question, answer=answer, answer_type=answer_type, options=()), IMAGE)
+    found = leaked(make_candidate(question=question, answer=answer, answer_type=answer_type, options=()), IMAGE)
     assert (found is not None) == is_leak
 
 
-def test_near_duplicates_keep_the_first() -> None:
+def test_near_duplicates_keep_the_first(make_candidate: MakeCandidate) -> None:
     asked = [
-        candidate(1),
-        candidate(2, question="What kind of lesion does the right half of this CT show?"),  # one word decides
-        candidate(
+        make_candidate(1),
+        make_candidate(2, question="What kind of lesion does the right half of this CT show?"),  # one word decides
+        make_candidate(
             3, question="Of this CT, what kind of lesion does the left half show?", options=("cyst", "tumour", "stone")
         ),
-        candidate(4, image_id="made/1"),
-        candidate(5, options=("cyst", "stone", "abscess", "scar")),
+        make_candidate(4, image_id="made/1"),
+        make_candidate(5, options=("cyst", "stone", "abscess", "scar")),
     ]
     found = near_duplicates(asked)
     assert list(found) == ["made/0#3"]

@@ -1,4 +1,5 @@
 import ast
+import re
 
 import pytest
 
@@ -69,13 +70,25 @@ def test_a_region_holds_most_of_its_lesion(lessons: list[Lesson]) -> None:
 
 
 def test_words_lessons_answer_from_their_text() -> None:
-    answers = []
+    verdicts, repeated = [], 0
     for index in range(20):
         messages, skills = words_lesson(index, "train")
         assert not images_in(messages)
-        assert sorted(skills) == ["told/comparing"] + ["told/matching"] * 4
-        asked, said = (message_text(message) for message in messages[2 * skills.index("told/comparing") :][:2])
-        told = asked.split(". ")[0].partition(" is ")[2]
-        assert asked.endswith(f" {told}?") == (said == "yes")
-        answers.append(said)
-    assert 4 < answers.count("yes") < 16
+        options: dict[str, str] = {}
+        texts = [message_text(message) for message in messages]
+        for skill, asked, said in zip(skills, texts[::2], texts[1::2], strict=True):
+            if skill == "told/comparing":
+                told = re.search(r"The [\w ]+? is ([^.]+)\.", asked)
+                proposed = re.search(r"Is the [^?]+\?", asked)
+                assert told
+                assert proposed
+                assert proposed[0].endswith(f" {told[1]}?") == (said == "yes")
+                verdicts.append(said)
+            else:
+                question, *lines = asked.split("\n")
+                repeated += not lines
+                options = dict(line.split(". ", 1) for line in lines) or options
+                wanted = question.removeprefix("Which option is ").removeprefix("What is option ").rstrip("?")
+                assert options.get(wanted) == said or options.get(said) == wanted
+    assert 10 < verdicts.count("yes") < 30
+    assert repeated > 20

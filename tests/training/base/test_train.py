@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from vitar.backends.pretrained import load_processor
 from vitar.training.base import train
+from vitar.training.base.tokenizer import corner_tokens
 from vitar.training.base.train import BaseConfig, train_base
 
 
@@ -61,7 +62,21 @@ def test_a_killed_run_goes_on_to_the_same_weights(config: BaseConfig, monkeypatc
 
 def test_the_run_leaves_a_model_that_loads_and_a_record(config: BaseConfig) -> None:
     final = train_base(config)
+    out = Path(config.output_dir)
+    words, seen, joined, pointed = (
+        load_file(out / folder / "model.safetensors")
+        for folder in ("words/final", "detail/final", "joined", "pointing/final")
+    )
     processor = load_processor(str(final))
+    coordinates = corner_tokens(processor.tokenizer).flatten().unique()
+    for name, weight in joined.items():
+        expected = (seen if ".visual." in name else words)[name].clone()
+        if "embed_tokens" in name:
+            assert not torch.equal(words[name], seen[name])
+            expected[coordinates] = seen[name][coordinates]
+        assert torch.equal(weight, expected), name
+        if ".visual." in name:
+            assert torch.equal(pointed[name], weight), name
     assert processor.tokenizer.convert_tokens_to_ids("<answer>") < 1024
     record = json.loads((Path(config.output_dir) / "run.json").read_text())
     assert record["config"]["language_steps"] == 4

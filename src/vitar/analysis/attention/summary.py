@@ -8,12 +8,12 @@ from itertools import groupby
 
 import numpy as np
 
-from vitar.analysis.attention.intervals import Means, grouped_means
 from vitar.analysis.attention.looking import EpisodeAttention, Glance
 from vitar.analysis.attention.measures import REGION_MEASURES
 from vitar.analysis.attention.nulls import other_images, shuffled_region
 from vitar.analysis.attention.occlusion import Occluded
 from vitar.analysis.attention.record import ByHead, Change, Estimate, Measured, Null, SinkPlace
+from vitar.analysis.intervals import Means, grouped_means
 
 FIRST = (1, 1)
 """Place of the first look at the image of the question."""

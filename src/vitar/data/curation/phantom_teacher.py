@@ -50,6 +50,15 @@ SECOND_VALUE = {
     "presence": ("The image shows {a_value}.", "I find {a_value}."),
 }
 SECOND_ABSENT = ("There is no {what}.", "I find no {what}.")
+PROPOSED = {
+    "attribute": "Is the {what} {named}?",
+    "type": "Is it {a_named}?",
+    "location": "Is it in the {named}?",
+    "count": "Is the number {named}?",
+    "comparison": "Is it the one in the {named}?",
+}
+"""The proposed value of a yes/no question, repeated beside the seen one: what is compared then stands side by side."""
+
 OPTION_SENTENCES = ("That is option {letter}.", "So the option is {letter}.")
 
 
@@ -102,6 +111,10 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
         article = with_article(truth)
         rethought = _pick(SECOND_VALUE[question.kind], rng).format(**words, value=truth, a_value=article)
     answer = question.answer
+    if question.answer_type == "yes_no" and question.kind in PROPOSED:
+        named = item.design.named
+        proposed = "Is it without {what}?" if named == NONE else PROPOSED[question.kind]
+        rethought += " " + proposed.format(**words, named=named, a_named=with_article(named))
     if question.options:
         answer = OPTION_LETTERS[question.options.index(question.answer)]
         rethought += " " + _pick(OPTION_SENTENCES, rng).format(letter=answer)

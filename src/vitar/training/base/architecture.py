@@ -14,9 +14,6 @@ from vitar.backends.pretrained import ImageOnlyQwen3VLProcessor
 from vitar.protocol.templates import TINY_TEMPLATE
 
 PATCH_PX, MERGE = 16, 2
-TOKEN_PX = PATCH_PX * MERGE
-"""Side of the square of the resized image that one visual token stands for."""
-
 FIRST_LOOK_PX = 256
 """A whole image is resized to at most this squared area: 64 visual tokens."""
 

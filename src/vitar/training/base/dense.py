@@ -165,7 +165,7 @@ def collate(rows: Sequence[Mapping[str, Any]], pad_token_id: int = 0) -> dict[st
     if not targets:
         return batch
     for name in ("pixel_values", "image_grid_thw"):
-        batch[name] = torch.cat([one[name] for one in rows])
+        batch[name] = torch.cat([one[name] for one in rows if name in one])
     batch["dense"] = {
         "kind": torch.cat([t.kind_T for t in targets]),
         "box": torch.cat([t.box_T4 for t in targets]),

@@ -93,7 +93,8 @@ class BaseLearner(nn.Module):
         features = None
         if pixel_values is not None and dense is not None:
             features = self.model.model.get_image_features(pixel_values, image_grid_thw)
-            losses.append(self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), **dense))
+            if self.dense_weight:
+                losses.append(self.dense_weight * self.dense_loss(torch.cat(features.pooler_output), **dense))
         if input_ids is None or labels is None:
             return {"loss": torch.stack(losses).sum()}
         hidden_BTD = self.model.model(

@@ -40,8 +40,11 @@ T = TypeVar("T")
 WHOLE_WORDS, REGION_WORDS = 60, 35
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
-MATCHING_EXCHANGES = 4
-"""Matching questions of a words lesson, beside one comparison."""
+MATCHING_LISTS, QUESTIONS_PER_LIST, COMPARISONS = 2, 3, 2
+"""What a words lesson holds: lists of options with at most so many questions on each, and comparisons."""
+
+LETTER_SHARE = 0.85
+"""Share of matching questions that ask for the letter of a value; the rest ask for the value of a letter."""
 
 LINE_SHARE = 0.4
 """Chance that a question is closed by the line for its answer type, as direct prompts are."""
@@ -165,25 +168,35 @@ def fine_words(spec: LesionSpec) -> str:
     return ", ".join([spec.kind, *(f"{name} {value}" for name, value in spec.attributes.items())])
 
 
-def _matching(values: Sequence[str], rng: np.random.Generator, *, any_words: bool = False) -> Exchange:
-    """Asks for the letter of a named value, or the value of a named letter; needs no picture."""
-    if any_words or rng.random() < 0.5:  # any words will do: the skill is the matching
+def _matching(
+    values: Sequence[str], rng: np.random.Generator, *, any_words: bool = False, count: int = 1
+) -> list[Exchange]:
+    """Asks for letters of named values and values of named letters, of one list; needs no picture.
+
+    Args:
+        values: the options, in half of the cases; else any words will do, since the skill is the matching.
+        count: at most this many questions, of which only the first repeats the options.
+    """
+    if any_words or rng.random() < 0.5:
         pool = all_values()
         values = [pool[place] for place in rng.choice(len(pool), int(rng.integers(2, 5)), replace=False)]
-    index = int(rng.integers(len(values)))
-    letter, value = OPTION_LETTERS[index], values[index]
-    if rng.random() < 0.7:
-        return Exchange(question_text(f"Which option is {value}?", values), letter, "matching")
-    return Exchange(question_text(f"What is option {letter}?", values), value, "matching")
+    exchanges: list[Exchange] = []
+    for place in rng.permutation(len(values))[:count]:
+        text, answer = f"What is option {OPTION_LETTERS[place]}?", values[place]
+        if rng.random() < LETTER_SHARE:
+            text, answer = f"Which option is {values[place]}?", OPTION_LETTERS[place]
+        exchanges.append(Exchange(question_text(text, () if exchanges else values), answer, "matching"))
+    return exchanges
 
 
 def _comparing(rng: np.random.Generator) -> Exchange:
-    """Tells a value and asks whether it is a proposed one; needs no picture."""
+    """Tells a value and asks whether it is a proposed one, in either order; needs no picture."""
     pool = all_values()
     told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
     name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
     named, answer = (told, YES_NO[0]) if rng.random() < 0.5 else (other, YES_NO[1])
-    return Exchange(f"The {name} is {told}. Is the {name} {named}?", answer, "comparing")
+    sentences = [f"The {name} is {told}.", f"Is the {name} {named}?"]
+    return Exchange(" ".join(_shuffled(sentences, rng)), answer, "comparing")
 
 
 @lru_cache
@@ -219,6 +232,10 @@ class Lesson:
     skills: list[str]
 
 
+Teach = Callable[[int, str], Lesson]
+"""Index and split -> a lesson."""
+
+
 def lesson(index: int, split: str) -> Lesson:
     """Lesson ``index`` of ``split``."""
     rng = seeded_rng("lesson", split, index)
@@ -234,7 +251,7 @@ def lesson(index: int, split: str) -> Lesson:
         if question.kind != "attribute" or rng.random() < FINE_SHARE_WHOLE:
             exchanges.append(_direct(question, rng))
         if question.answer_type != "closed" and rng.random() < WORDS_SHARE:
-            exchanges.append(_matching(question.options, rng) if question.options else _comparing(rng))
+            exchanges += _matching(question.options, rng) if question.options else [_comparing(rng)]
     messages, skills = _conversation(exchanges, views[0].image, WHOLE_WORDS, "whole", rng)
 
     for lesion in rng.permutation(len(scene.lesions))[:REGIONS]:
@@ -267,7 +284,7 @@ def _shuffled(items: list[T], rng: np.random.Generator) -> list[T]:
 
 
 def _conversation(
-    exchanges: list[Exchange], image: Image.Image | None, words: int, name: str, rng: np.random.Generator
+    exchanges: list[Exchange], image: Image.Image, words: int, name: str, rng: np.random.Generator
 ) -> tuple[list[Message], list[str]]:
     """The first exchanges, about ``words`` words in all and at least one, in random order; the picture comes first.
 
@@ -278,13 +295,15 @@ def _conversation(
     while kept < len(exchanges) and (kept == 0 or length <= words):
         length += len(f"{exchanges[kept].question} {exchanges[kept].answer}".split())
         kept += 1
+    return _messages(_shuffled(exchanges[:kept], rng), image, name)
+
+
+def _messages(exchanges: Sequence[Exchange], image: Image.Image | None, name: str) -> tuple[list[Message], list[str]]:
+    """Exchanges in the given order, the picture before the first; returns what `_conversation` does."""
     messages: list[Message] = []
-    skills = []
-    for count, place in enumerate(rng.permutation(kept)):
-        exchange = exchanges[place]
+    for count, exchange in enumerate(exchanges):
         messages += [user_message(exchange.question, None if count else image), assistant_message(exchange.answer)]
-        skills.append(f"{name}/{exchange.skill}")
-    return messages, skills
+    return messages, [f"{name}/{exchange.skill}" for exchange in exchanges]
 
 
 def words_lesson(index: int, split: str) -> tuple[list[Message], list[str]]:
@@ -297,21 +316,26 @@ def words_lesson(index: int, split: str) -> tuple[list[Message], list[str]]:
         the messages, and the skill of every assistant turn.
     """
     rng = seeded_rng("words", split, index)
-    exchanges = [_matching((), rng, any_words=True) for _ in range(MATCHING_EXCHANGES)]
-    return _conversation([*exchanges, _comparing(rng)], None, 10_000, "told", rng)
+    parts = [_matching((), rng, any_words=True, count=QUESTIONS_PER_LIST) for _ in range(MATCHING_LISTS)]
+    parts += [[_comparing(rng)] for _ in range(COMPARISONS)]
+    return _messages([exchange for part in _shuffled(parts, rng) for exchange in part], None, "told")
 
 
 class WordsDataset(torch.utils.data.Dataset[dict[str, Any]]):
-    """Lessons of the words phase as model inputs."""
+    """Words lessons as model inputs.
 
-    def __init__(self, processor: ProcessorMixin, split: str, count: int) -> None:
-        self.processor, self.split, self.count = processor, split, count
+    Args:
+        start: index of the first lesson.
+    """
+
+    def __init__(self, processor: ProcessorMixin, split: str, count: int, start: int = 0) -> None:
+        self.processor, self.split, self.count, self.start = processor, split, count, start
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        messages, skills = words_lesson(index, self.split)
+        messages, skills = words_lesson(self.start + index, self.split)
         return {**assistant_labels(self.processor, messages), "targets": [], "skills": skills}
 
 
@@ -328,7 +352,7 @@ class LessonDataset(torch.utils.data.Dataset[dict[str, Any]]):
         processor: ProcessorMixin,
         split: str,
         count: int,
-        teach: Callable[[int, str], Lesson],
+        teach: Teach,
         start: int = 0,
     ) -> None:
         self.processor, self.split, self.count, self.teach, self.start = processor, split, count, teach, start

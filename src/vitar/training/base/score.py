@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, Protocol
 
 import torch
 from accelerate.utils import send_to_device
@@ -15,10 +16,17 @@ from transformers import PreTrainedTokenizerFast
 from vitar.imaging.geometry import Box, Frame
 from vitar.training.base.dense import collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, WordsDataset
 from vitar.training.masking import IGNORE
 
 _THOUSANDTHS = Frame.original(1000, 1000)
+
+
+class Rows(Protocol):
+    """A dataset of model inputs, as `lessons` makes them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,13 @@ class SkillScore:
 
 
 @torch.no_grad()
-def score_skills(learner: BaseLearner, lessons: LessonDataset | WordsDataset, batch: int = 8) -> dict[str, SkillScore]:
+def score_skills(
+    learner: BaseLearner, lessons: Rows, tokenizer: PreTrainedTokenizerFast, batch: int = 8
+) -> dict[str, SkillScore]:
     """Scores every skill that occurs in ``lessons``, by name."""
     was_training = learner.training
     learner.eval()
     values: defaultdict[str, list[float]] = defaultdict(list)
-    tokenizer: PreTrainedTokenizerFast = lessons.processor.tokenizer
     device = learner.near_tokens.device
     for start in range(0, len(lessons), batch):
         some = [lessons[index] for index in range(start, min(start + batch, len(lessons)))]

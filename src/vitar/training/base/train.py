@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import ConcatDataset, Dataset
 from transformers import (
+    PreTrainedTokenizerFast,
+    ProcessorMixin,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -32,9 +35,9 @@ from vitar.training.base.architecture import build_model, build_processor
 from vitar.training.base.corpus import corpus
 from vitar.training.base.dense import Vocabulary, collate
 from vitar.training.base.learner import BaseLearner
-from vitar.training.base.lessons import LessonDataset, WordsDataset, lesson, pointing_lesson
+from vitar.training.base.lessons import LessonDataset, Teach, WordsDataset, lesson, pointing_lesson
 from vitar.training.base.pictures import PictureDataset, picture_bank
-from vitar.training.base.score import score_skills
+from vitar.training.base.score import Rows, score_skills
 from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
 from vitar.training.running import train_to_the_end
 
@@ -60,6 +63,7 @@ class BaseConfig:
         detail_steps: third phase, the same with more enlarged regions.
         pointing_steps, pointing_batch: fourth phase, boxes of lesions, with the vision tower as it is.
         language_steps, language_batch: last phase, conversations about pictures, and dense targets.
+        words_share: share of words lessons among those of the fourth and the last phase, which would unlearn them.
         learning_rate: peak for every phase but the last.
         language_rate: peak for the last phase, lower, since a high rate undoes the skills that phases taught alone.
         vision_rate: factor on the vision tower's rate in the last phase.
@@ -81,6 +85,7 @@ class BaseConfig:
     pointing_batch: int = 16
     language_steps: int = 1400
     language_batch: int = 8
+    words_share: float = 0.25
     learning_rate: float = 1e-3
     language_rate: float = 5e-4
     vision_rate: float = 0.3
@@ -109,7 +114,6 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         model.save_pretrained(start)
     processor = load_processor(str(start))
     told = config.words_steps * config.words_batch
-    shown = config.language_steps * config.language_batch
     words = Phase(
         "words",
         WordsDataset(processor, "train", told),
@@ -131,31 +135,41 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         config.detail_steps,
         config.vision_batch,
     )
-    pointed_at = config.pointing_steps * config.pointing_batch
+
+    def with_words(teach: Teach, split: str, count: int, start: int = 0) -> ConcatDataset[dict[str, Any]]:
+        again = round(config.words_share * count)
+        return ConcatDataset(
+            [LessonDataset(processor, split, count - again, teach, start), WordsDataset(processor, split, again, told)]
+        )
+
     pointing = Phase(
         "pointing",
-        LessonDataset(processor, "train", pointed_at, pointing_lesson),
+        with_words(pointing_lesson, "train", config.pointing_steps * config.pointing_batch),
         config.pointing_steps,
         config.pointing_batch,
-        scored=LessonDataset(processor, "validation", SCORED_LESSONS, pointing_lesson),
+        scored=with_words(pointing_lesson, "validation", SCORED_LESSONS),
         vision_rate=0.0,
         dense_weight=0.0,
     )
     language = Phase(
         "language",
-        LessonDataset(processor, "train", shown, lesson, start=config.scenes),
+        with_words(lesson, "train", config.language_steps * config.language_batch, config.scenes),
         config.language_steps,
         config.language_batch,
-        scored=LessonDataset(processor, "validation", SCORED_LESSONS, lesson),
+        scored=with_words(lesson, "validation", SCORED_LESSONS),
         rate=config.language_rate,
         vision_rate=config.vision_rate,
         dense_weight=config.dense_weight,
     )
-    spoken = _run_phase(words, config, start, resume)
-    seen = _run_phase(detail, config, _run_phase(vision, config, start, resume), resume)
+
+    def run(phase: Phase, source: Path) -> Path:
+        return _run_phase(phase, config, processor, source, resume)
+
+    spoken = run(words, start)
+    seen = run(detail, run(vision, start))
     joined = output / "joined"
     join(spoken, seen, joined)
-    return _run_phase(language, config, _run_phase(pointing, config, joined, resume), resume)
+    return run(language, run(pointing, joined))
 
 
 def join(words: Path, vision: Path, folder: Path) -> None:
@@ -190,16 +204,16 @@ class Phase:
     """
 
     name: str
-    dataset: PictureDataset | WordsDataset | LessonDataset
+    dataset: Dataset[dict[str, Any]]
     steps: int
     batch: int
-    scored: WordsDataset | LessonDataset | None = None
+    scored: Rows | None = None
     rate: float | None = None
     vision_rate: float = 1.0
     dense_weight: float = 1.0
 
 
-def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> Path:
+def _run_phase(phase: Phase, config: BaseConfig, processor: ProcessorMixin, source: Path, resume: bool) -> Path:
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
     folder = Path(config.output_dir) / phase.name
     final = folder / "final"
@@ -209,7 +223,6 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
     set_seed(config.seed)
     if not torch.cuda.is_available() and config.workers:  # the lessons' workers need the other cores
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - config.workers))
-    processor = phase.dataset.processor
     model = load_model(str(source)).train()
     model.model.visual.requires_grad_(phase.vision_rate > 0)
     learner = BaseLearner(
@@ -254,7 +267,7 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
         train_dataset=phase.dataset,
         data_collator=partial(collate, pad_token_id=processor.tokenizer.pad_token_id),
         optimizers=(optimizer, scheduler),  # type: ignore[arg-type]
-        callbacks=[ScoreSkills(phase.scored, config.save_steps)] if phase.scored else None,
+        callbacks=[ScoreSkills(phase.scored, processor.tokenizer, config.save_steps)] if phase.scored else None,
     )
     train_to_the_end(trainer, resume=resume)
     learner.model.save_pretrained(final)
@@ -267,13 +280,13 @@ def _run_phase(phase: Phase, config: BaseConfig, source: Path, resume: bool) -> 
 class ScoreSkills(TrainerCallback):
     """Logs what the model can do on ``lessons``, every ``steps`` steps."""
 
-    def __init__(self, lessons: WordsDataset | LessonDataset, steps: int) -> None:
-        self.lessons, self.steps = lessons, steps
+    def __init__(self, lessons: Rows, tokenizer: PreTrainedTokenizerFast, steps: int) -> None:
+        self.lessons, self.tokenizer, self.steps = lessons, tokenizer, steps
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step % self.steps and state.global_step != state.max_steps:
             return
-        scores = score_skills(kwargs["model"], self.lessons)
+        scores = score_skills(kwargs["model"], self.lessons, self.tokenizer)
         state.log_history.append({"step": state.global_step} | {name: score.value for name, score in scores.items()})
         shown = ", ".join(f"{name} {score.value:.2f} ({score.turns})" for name, score in scores.items())
         logger.info("step %d: %s", state.global_step, shown)

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from vitar.data.annotated import AnnotatedImage
-from vitar.data.curation.questions.candidate import Candidate
 from vitar.data.example import ImageRef, Region
 
 WIDTH, HEIGHT = 200, 100
@@ -46,30 +45,5 @@ def make_image() -> Callable[..., AnnotatedImage]:
             "group": f"image {number}",
         }
         return AnnotatedImage(**{**fields, **changes})
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def make_candidate() -> Callable[..., Candidate]:
-    """``make_candidate(number, **changes)``: what kind of lesion lies in the left half? A stone."""
-
-    def make(number: int = 0, **changes: Any) -> Candidate:
-        fields: dict[str, Any] = {
-            "id": f"made/0#{number}",
-            "image_id": "made/0",
-            "split": "train",
-            "source": "made",
-            "modality": "CT",
-            "question": "What kind of lesion does the left half of this CT show?",
-            "options": ("cyst", "stone", "tumour"),
-            "answer": "stone",
-            "answer_type": "choice",
-            "kind": "type",
-            "regions": (Region("stone", (10.0, 10.0, 30.0, 30.0)),),
-            "frame": "what_in",
-            "generator": "rules",
-        }
-        return Candidate(**{**fields, **changes})
 
     return make
