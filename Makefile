@@ -46,15 +46,17 @@ coverage: $(INSTALLED)
 	$(BIN)/python -m pytest tests/protocol tests/imaging tests/grading --cov=vitar.protocol --cov=vitar.imaging \
 		--cov=vitar.grading --cov-report=term --cov-fail-under=90
 
-# The figures of the README: a quarter of an hour on two CPU cores. Their saved output is in docs/results.
+# The figures of the README and of docs/evidence.md: a quarter of an hour on two CPU cores. Their output is in docs/results.
 ITEMS := 1000
+CONDITIONS := single_pass,think_twice,oracle_box,random_box,wrong_region,unmarked,blank_image,shuffled_image,text_only
+EVAL := $(BIN)/vitar eval --data phantoms:test --count $(ITEMS) --max-new-tokens 120 --batch-size 64
 results: $(INSTALLED)
-	$(BIN)/vitar eval --model tiny-base --data phantoms:test --count $(ITEMS) --conditions single_pass,think_twice \
-		--max-new-tokens 120 --batch-size 32 --out runs/results/base
-	$(BIN)/vitar eval --model tiny --data phantoms:test --count $(ITEMS) \
-		--max-new-tokens 120 --batch-size 32 --out runs/results/tiny
+	$(EVAL) --model tiny-base --conditions single_pass,think_twice --out runs/results/base
+	$(EVAL) --model tiny --conditions $(CONDITIONS) --out runs/results/tiny
+	$(BIN)/vitar attention runs/results/tiny --limit 300
 	$(BIN)/vitar report runs/results/base runs/results/tiny --out runs/results/report.html
 	mkdir -p docs/results
 	for run in base tiny; do $(BIN)/vitar regrade runs/results/$$run > docs/results/$$run.txt; \
 		cp runs/results/$$run/metrics.json docs/results/$$run.metrics.json; \
 		cp runs/results/$$run/run.json docs/results/$$run.run.json; done
+	cp runs/results/tiny/attention.json docs/results/tiny.attention.json

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "training": FOUNDATION,
     "evaluation": FOUNDATION,
     "analysis": FOUNDATION,
-    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "evaluation"},
+    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "evaluation", "analysis"},
     "demo": FOUNDATION | {"training", "evaluation", "analysis", "reports"},
     "cli": FOUNDATION | {"training", "evaluation", "analysis", "reports", "demo"},
 }

@@ -90,15 +90,14 @@ def test_think_act_rethink_answer(tmp_path: Path) -> None:
     assert [message["role"] for message in second] == ["system", "user", "assistant", "tool"]
     assert message_text(second[2]) == ZOOM
     assert message_text(second[3]) == look.observation
-    assert trace.image is not None
     assert look.image is not None
     shown = images_in(second)
-    assert [store.open(name).tobytes() for name in (trace.image, look.image)] == [image.tobytes() for image in shown]
+    assert [store.open(name).tobytes() for name in (*trace.images, look.image)] == [image.tobytes() for image in shown]
 
 
 def test_without_a_store_there_are_no_image_names() -> None:
     trace = one(ScriptedBackend.from_texts(ZOOM, ANSWER))
-    assert trace.image is None
+    assert trace.images == ()
     assert trace.rounds[0].image is None
 
 
@@ -243,10 +242,43 @@ def test_a_batch_of_mixed_episodes_equals_one_by_one() -> None:
     assert list(rollout(ScriptedBackend(mixed), examples, at_once=3)) == together
 
 
-def test_images_of_other_number_than_one_are_refused() -> None:
-    twice = replace(example(), images=example().images * 2)
-    with pytest.raises(ValueError, match="'item-0' has 2 images; the loop acts on exactly one"):
-        list(rollout(ScriptedBackend.from_texts(ANSWER), [twice]))
+def of_two_images() -> Example:
+    """An item about a picture of 200 x 100 and one of 60 x 120."""
+    buffer = BytesIO()
+    Image.fromarray(np.random.default_rng(9).integers(40, 200, (120, 60), dtype=np.uint8)).save(buffer, format="PNG")
+    return replace(example(), images=(*example().images, ImageRef("tall.png", buffer.getvalue())))
+
+
+def test_an_action_names_one_of_several_images(tmp_path: Path) -> None:
+    def zoom(image: int) -> str:
+        return f"<tool_call>\n{call_text(Zoom((0, 500, 500, 1000), image=image))}\n</tool_call>"
+
+    backend, store = Recorder(zoom(4), zoom(2), zoom(3), zoom(1), ANSWER), ImageStore(tmp_path)
+    (trace,) = rollout(backend, [of_two_images()], EnvironmentConfig(max_actions=3, max_turns=6), store=store)
+    absent, tall, inner, wide, _ = trace.rounds
+    assert (absent.error, absent.boxes) == ("unknown_image", ())
+    assert absent.observation == "There is no image 4. The images are numbered 1 to 2."
+    assert (tall.source, tall.boxes) == (2, ((0, 60, 30, 120),))
+    # a quarter more on each side of 0-30 x 60-120 is 46 x 90, shifted into the image: image 3 shows 0-46 x 30-120
+    assert (inner.source, inner.boxes) == (2, ((0, 75, 23, 120),))
+    assert (wide.source, wide.boxes) == (1, ((0, 50, 100, 100),))
+    assert tall.observation == "Image 3: the region [0, 500, 500, 1000] of image 2, enlarged."
+    assert (trace.first_action, trace.answer) == (tall, "yes")
+    conversation, _ = backend.seen[-1]
+    names = [*trace.images, *(look.image for look in trace.rounds if look.image)]
+    assert len(names) == 5
+    assert [store.open(name).tobytes() for name in names] == [image.tobytes() for image in images_in(conversation)]
+    asked = "Image 1: \nImage 2: \nIs there a nodule in picture 0?"
+    assert message_text(conversation[1]) == asked
+
+
+def test_a_question_without_an_image_can_only_be_asked_directly() -> None:
+    blind, backend = replace(example(), images=()), Recorder("yes")
+    with pytest.raises(ValueError, match="'item-0' has no image to act on; only a direct question can do without"):
+        list(rollout(backend, [blind]))
+    (trace,) = rollout(backend, [blind], mode="direct")
+    assert (trace.answer, trace.images) == ("yes", ())
+    assert images_in(backend.seen[0][0]) == []
 
 
 SpeakingBackend = Callable[..., LocalBackend]
@@ -321,3 +353,21 @@ def test_a_local_model_that_comes_to_no_end_is_truncated(speaking: SpeakingBacke
     assert {trace.rounds[0].generated_tokens for trace in together} == {6}
     alone = [trace for item in examples for trace in rollout(backend, [item])]
     assert [trace.rounds[0].text for trace in alone] == [trace.rounds[0].text for trace in together]
+
+
+def test_a_local_model_sees_several_images_as_a_script_does(speaking: SpeakingBackend) -> None:
+    items = [of_two_images(), example(1)]  # one batch of a question about two images and one about one
+    second = "Here.\n<tool_call>\n" + call_text(Zoom((100, 200, 600, 700), image=2)) + "\n</tool_call>"
+    config = EnvironmentConfig(zoom_side_px=128)
+    local = list(rollout(speaking(second, ANSWER, ANSWER), items, config))
+    scripted = list(rollout(ScriptedBackend.from_texts(second, ANSWER), items, config))
+    for found, expected in zip(local, scripted, strict=True):
+        kept = ("text", "action", "boxes", "source", "observation", "error")
+        assert [[getattr(r, name) for name in kept] for r in found.rounds] == [
+            [getattr(r, name) for name in kept] for r in expected.rounds
+        ]
+    two, one = (trace.rounds for trace in local)
+    assert (two[0].source, two[0].error, one[0].error) == (2, None, "unknown_image")
+    assert two[0].image_tokens is not None
+    assert one[0].image_tokens is not None
+    assert two[0].image_tokens > one[0].image_tokens

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from PIL import Image
+
 from vitar.backends.base import Backend, Completion
 from vitar.data.example import Example, open_image
 from vitar.imaging.environment import Environment, EnvironmentConfig, Observation
@@ -25,13 +27,16 @@ Mode = Literal["interactive", "direct"]
 Intervention = Callable[[Example, Environment, Action], Action | Observation]
 """Replaces a model's action by another one, or carries it out itself and replaces what the model gets to see."""
 
+Opening = Callable[[Example, Sequence[Image.Image]], list[Message]]
+"""An example and its images -> the messages that its episode begins with."""
+
 
 @dataclass
 class _Episode:
     example: Example
     environment: Environment
     messages: list[Message]
-    image: str | None
+    images: tuple[str, ...]
     rounds: list[Round] = field(default_factory=list)
     answer: str | None = None
     stop: StopReason | None = None
@@ -46,6 +51,7 @@ def rollout(
     mode: Mode = "interactive",
     condition: str = "think_twice",
     intervene: Intervention | None = None,
+    opening: Opening | None = None,
     store: ImageStore | None = None,
     sampling: Sampling | None = None,
     at_once: int = 64,
@@ -58,17 +64,18 @@ def rollout(
         mode: see `Mode`.
         condition: recorded in the traces.
         intervene: see `Intervention`; the conversation then goes on as if the model had done what was done.
+        opening: see `Opening`; by default the question as `vitar.protocol.prompts` has it for the mode.
         store: keeps every image shown, and traces refer to it; without one, traces hold no image references.
         sampling: recorded in the traces.
         at_once: episodes in memory at a time.
 
     Raises:
-        ValueError: an example has no image, or several (one image per question can be acted on).
+        ValueError: an example has no image to act on. It may have none where it is asked directly.
         ImageError: an example's image cannot be read.
     """
     config = config or EnvironmentConfig(zoom_side_px=backend.zoom_side_px)
     for start in range(0, len(examples), at_once):
-        episodes = [_begin(e, backend, config, mode, store) for e in examples[start : start + at_once]]
+        episodes = [_begin(e, backend, config, mode, opening, store) for e in examples[start : start + at_once]]
         while running := [episode for episode in episodes if episode.stop is None]:
             tools = config.tools if mode == "interactive" else ()
             completions = backend.generate([episode.messages for episode in running], tools)
@@ -80,7 +87,7 @@ def rollout(
                 example_id=episode.example.id,
                 model=backend.name,
                 condition=condition,
-                image=episode.image,
+                images=episode.images,
                 rounds=tuple(episode.rounds),
                 answer=episode.answer,
                 stop_reason=episode.stop,
@@ -90,18 +97,25 @@ def rollout(
 
 
 def _begin(
-    example: Example, backend: Backend, config: EnvironmentConfig, mode: Mode, store: ImageStore | None
+    example: Example,
+    backend: Backend,
+    config: EnvironmentConfig,
+    mode: Mode,
+    opening: Opening | None,
+    store: ImageStore | None,
 ) -> _Episode:
-    if len(example.images) != 1:
-        raise ValueError(f"example {example.id!r} has {len(example.images)} images; the loop acts on exactly one")
+    if mode == "interactive" and not example.images:
+        raise ValueError(f"example {example.id!r} has no image to act on; only a direct question can do without")
+    images = [open_image(ref) for ref in example.images]
     environment = Environment(config, backend.coordinates)
-    environment.reset(open_image(example.images[0]))
-    image = environment.views[0].image
-    if mode == "direct":
-        messages = direct_messages(example.question, example.options, example.answer_type, image)
+    environment.reset(*images)
+    if opening:
+        messages = opening(example, images)
+    elif mode == "direct":
+        messages = direct_messages(example.question, example.options, example.answer_type, images)
     else:
-        messages = interactive_messages(example.question, example.options, image, config.tools)
-    return _Episode(example, environment, messages, store.put(image) if store else None)
+        messages = interactive_messages(example.question, example.options, images, config.tools)
+    return _Episode(example, environment, messages, tuple(map(store.put, images)) if store else ())
 
 
 def _advance(
@@ -176,6 +190,7 @@ def _act(
             "action": action_record(action),
             "intervened": intervened,
             "boxes": tuple(box.xyxy_original for box in observation.boxes),
+            "source": observation.source,
             "image": store.put(observation.image) if store and observation.image is not None else None,
             "observation": observation.text,
             "error": observation.error,

@@ -39,6 +39,14 @@ def test_without_boxes_of_the_model_there_is_nothing_to_compare() -> None:
         assert (found.n, found.model.mean, found.difference.low) == (0, None, None)
 
 
+def test_an_action_on_another_image_of_the_question_agrees_with_nobody() -> None:
+    item = example("a", [BOX])
+    acted = trace(item, [BOX])
+    elsewhere = acted.model_copy(update={"rounds": (acted.rounds[0].model_copy(update={"source": 2}),)})
+    found = annotator_agreement("think_twice", [item], [elsewhere], {"a": {"R1": [BOX], "R2": [BOX]}})
+    assert (found.n, found.model.mean, found.annotators.mean) == (1, 0, 1)
+
+
 def test_a_file_of_boxes(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_text(

@@ -101,6 +101,16 @@ def test_other_images_and_failures_are_left_out() -> None:
     assert parts_of([item], [trace(item, [BOX], failed=True)]) == {}
 
 
+def test_an_action_on_another_image_of_the_question_misses_the_regions() -> None:
+    item = example("a", [BOX])
+    acted = trace(item, [BOX])
+    elsewhere = acted.model_copy(update={"rounds": (acted.rounds[0].model_copy(update={"source": 2}),)})
+    found = parts_of([item], [elsewhere])["all", "all"]
+    means = {name: estimate.mean for name, estimate in found.measures.items()}
+    assert found.n == 1
+    assert means == {name: {"excess": 1, "centre_distance": None}.get(name, 0) for name in MEASURES}
+
+
 def test_regions_beyond_the_image_count_inside_it() -> None:
     assert size_of(example("a", [(-50, -50, 30, 39)]), SIZE) == "under 1% of the image"
     assert size_of(example("a", [(0, 0, 300, 400)]), SIZE) == "20% and more"

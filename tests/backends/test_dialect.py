@@ -27,7 +27,7 @@ PIXELS = 64 * 64
 def conversation(thought: str = THOUGHT) -> list[Message]:
     text = f"{thought}\n{CALL_TEXT}" if thought else CALL_TEXT
     return [
-        *interactive_messages("Which side?", ("left", "right"), Image.new("L", (8, 8)), TOOLS),
+        *interactive_messages("Which side?", ("left", "right"), [Image.new("L", (8, 8))], TOOLS),
         assistant_message(text),
         tool_message("zoom", OBSERVED, Image.new("L", (4, 4))),
     ]
@@ -75,10 +75,22 @@ def test_a_refused_action_has_no_image_and_a_question_without_tools_no_announcem
     refused: list[Message] = [*conversation()[:3], tool_message("zoom", "The box is empty.")]
     assert shape(wire(refused, "standard")[3]) == ("tool", "The box is empty.")
     assert len(wire(refused, "split")) == 4
-    direct = direct_messages("Which side?", (), "closed", Image.new("L", (8, 8)))
+    direct = direct_messages("Which side?", (), "closed", [Image.new("L", (8, 8))])
     assert len(wire_messages(direct, (), DIALECTS["text"], HERMES_TEMPLATE, PIXELS)) == 1
     system, _ = wire_messages(direct, TOOLS, DIALECTS["text"], HERMES_TEMPLATE, PIXELS)
     assert system["content"].startswith("\n\n# Tools") or system["content"].startswith("# Tools")
+
+
+def test_several_images_keep_their_places_among_the_words() -> None:
+    images = [Image.new("L", (8, 8)), Image.new("L", (8, 8), 9)]
+    direct = direct_messages("Is <image 2> sharper?", (), "yes_no", images)
+    (message,) = wire_messages(direct, (), DIALECTS["standard"], HERMES_TEMPLATE, PIXELS)
+    assert shape(message) == (
+        "user",
+        ["Image 1: ", "image_url", "\nIs <image 2>", "image_url", " sharper?\nAnswer yes or no."],
+    )
+    first, second = (part["image_url"]["url"] for part in message["content"] if part["type"] == "image_url")
+    assert first != second
 
 
 def rendered(messages: list[Any], tools: Any, template: str) -> str:

@@ -35,10 +35,10 @@ def picture(number: int, side_px: int = 64) -> Image.Image:
 
 def questions() -> list[list[Message]]:
     """Conversations of unequal length: one image or two, with tools' words or without."""
-    short = direct_messages("Side?", (), "closed", picture(0))
-    long = interactive_messages("What is the margin of the nodule?", ("smooth", "lobulated"), picture(1, 128), TOOLS)
+    short = direct_messages("Side?", (), "closed", [picture(0)])
+    long = interactive_messages("What is the margin of the nodule?", ("smooth", "lobulated"), [picture(1, 128)], TOOLS)
     second_look: list[Message] = [
-        *interactive_messages("Is there a nodule?", (), picture(2), TOOLS),
+        *interactive_messages("Is there a nodule?", (), [picture(2)], TOOLS),
         assistant_message(CALL),
         tool_message("zoom", "Image 2: the region [100, 200, 300, 400] of image 1, enlarged.", picture(3, 96)),
     ]
@@ -46,7 +46,7 @@ def questions() -> list[list[Message]]:
         short,
         long,
         second_look,
-        direct_messages("Is the nodule on the left side or on the right?", (), "closed", picture(4)),
+        direct_messages("Is the nodule on the left side or on the right?", (), "closed", [picture(4)]),
     ]
 
 

@@ -150,7 +150,7 @@ def test_a_failure_is_a_completion_and_the_others_go_on(tmp_path: Path) -> None:
 
 
 def conversation(text: str = "acts and answers") -> list[Message]:
-    return direct_messages(text, (), "closed", Image.new("L", (8, 8)))
+    return direct_messages(text, (), "closed", [Image.new("L", (8, 8))])
 
 
 @pytest.mark.parametrize(

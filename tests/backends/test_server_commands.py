@@ -1,20 +1,31 @@
-"""``vitar eval --base-url`` and ``vitar serve``, from their words to their exit codes."""
+"""``vitar eval`` and ``vitar regrade`` over a server, and ``vitar serve``, from their words to their exit codes."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import Answer, Loopback, completion, refusal
+from PIL import Image
 
 from vitar.backends.dialect import DIALECTS
 from vitar.backends.endpoint import KEY_VARIABLE
-from vitar.cli import endpoint_options, evaluate, serve
+from vitar.backends.scripted import ScriptedBackend
+from vitar.cli import endpoint_options, evaluate, regrade, serve
+from vitar.data.example import ImageRef
+from vitar.data.phantoms.dataset import phantom_example
+from vitar.evaluation.runner import EvaluationConfig
+from vitar.evaluation.runner import evaluate as run_evaluation
+from vitar.grading.judge import Judgement
 from vitar.protocol.actions import Zoom, call_text
+from vitar.protocol.messages import Message, message_text
 from vitar.protocol.trace import read_traces
 
 CALL = f"A shadow.\n<tool_call>\n{call_text(Zoom((100, 200, 300, 400)))}\n</tool_call>"
@@ -61,6 +72,74 @@ def test_a_budget_ends_a_run_and_a_larger_one_goes_on(tmp_path: Path, capsys: py
         assert vitar_eval(*words, "--budget-requests", "2", "--batch-size", "1") == 2
         assert "vitar eval: the budget is used up: 2 of 2 requests" in capsys.readouterr().err
         assert vitar_eval(*words, "--budget-requests", "9", "--batch-size", "1") == 0
+
+
+OPEN_ITEMS = 24
+
+
+def judge(body: dict[str, Any]) -> Answer:
+    """Says ``correct`` of everything about an even number."""
+    (message,) = body["messages"]
+    number = int(message["content"].partition("finding ")[2].split()[0])
+    return completion(f"I compare.\n<verdict>{'wrong' if number % 2 else 'correct'}</verdict>")
+
+
+def run_with_open_answers(out: Path) -> None:
+    """A finished run in which a third of the answers has the words of the reference."""
+    png = io.BytesIO()
+    Image.new("L", (32, 32), 90).save(png, format="PNG")
+    items = [
+        replace(
+            phantom_example("test", 0),
+            images=(ImageRef("gray.png", png.getvalue()),),
+            id=f"open/{number}",
+            question=f"What is finding {number} ?",
+            options=(),
+            answer="an opacity",
+            answer_type="open",
+        )
+        for number in range(OPEN_ITEMS)
+    ]
+
+    def say(conversation: Sequence[Message]) -> str:
+        number = int(message_text(conversation[-1]).partition("finding ")[2].split()[0])
+        return "an opacity" if number % 3 == 0 else "a shadow"
+
+    run_evaluation(EvaluationConfig("m", "d", ("single_pass",), OPEN_ITEMS), ScriptedBackend(say), items, out)
+
+
+@pytest.mark.parametrize("fault_share", [0.0, 0.3])
+def test_a_judge_behind_a_server(fault_share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    run_with_open_answers(run)
+    metrics = (run / "metrics.json").read_bytes()
+    parser = argparse.ArgumentParser()
+    regrade.add_parser(parser.add_subparsers())
+    with Loopback(judge, fault_share=fault_share, seed=4) as server:
+        words = ["regrade", str(run), "--base-url", server.url, "--model", "a-judge", "--timeout", "3"]
+        assert regrade.run(parser.parse_args(words)) == 0
+        shown, asked = capsys.readouterr().out, len(server.requests)
+        assert regrade.run(parser.parse_args(words)) == 0
+        assert len(server.requests) == asked, "what the judge said is in the run's folder"
+    found = [
+        Judgement.model_validate_json(line) for line in (run / "judgements/single_pass.jsonl").read_text().splitlines()
+    ]
+    assert [each.example_id for each in found] == [f"open/{number}" for number in range(OPEN_ITEMS)]
+    assert {each.judge for each in found} == {"a-judge"}
+    assert [each.rule_correct for each in found] == [number % 3 == 0 for number in range(OPEN_ITEMS)]
+    unreadable = [each for each in found if each.verdict is None]
+    # A reply that was cut or is about something else is a reply; every other fault is met by asking again.
+    assert bool(unreadable) == bool(fault_share)
+    assert len(unreadable) <= server.faults["cut text"] + server.faults["wrong shape"]
+    assert [each.verdict for each in found if each not in unreadable] == [
+        number % 2 == 0 for number, each in enumerate(found) if each not in unreadable
+    ]
+    assert all('"reference": "an opacity"' in each.prompt and (each.reply or each in unreadable) for each in found)
+    assert f"unreadable {len(unreadable)}" in shown
+    if not fault_share:
+        # 24 answers: right by rule 0 3 6 … 21, by the judge 0 2 4 … 22, by both 0 6 12 18
+        assert "judge a-judge: 12 of 24 right, by rule 8; agreement 50.0%, kappa 0.00, unreadable 0" in shown
+    assert (run / "metrics.json").read_bytes() == metrics, "a judge never changes the score"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from vitar.rollout import rollout
 pytestmark = pytest.mark.slow
 
 ITEMS = int(os.environ.get("VITAR_SERVE_ITEMS", "12"))
+TWO_IMAGE_ITEMS = 6  # besides these
 PATIENCE_S = 300.0
 SAMPLING = Sampling(max_new_tokens=120)
 
@@ -74,7 +76,12 @@ def without_time(trace: Trace) -> dict[str, Any]:
 
 
 def test_a_served_model_gives_the_traces_of_a_local_one(tmp_path: Path) -> None:
-    examples = open_source("phantoms:test", 0, ITEMS)
+    phantoms = open_source("phantoms:test", 0, ITEMS)
+    of_two_images = [
+        replace(one, id=f"{one.id} and {other.id}", images=one.images + other.images)
+        for one, other in zip(phantoms[:TWO_IMAGE_ITEMS], phantoms[1:], strict=False)
+    ]
+    examples = [*phantoms, *of_two_images]
     local = [without_time(t) for t in rollout(LocalBackend.load("tiny", device="cpu", sampling=SAMPLING), examples)]
     with serving(tmp_path / "log", "vitar.cli.main", "serve", "tiny") as url:
         for dialect, found in ((None, "raw"), ("text", "text")):
@@ -82,7 +89,7 @@ def test_a_served_model_gives_the_traces_of_a_local_one(tmp_path: Path) -> None:
             assert backend.dialect == found
             served = [without_time(t) for t in rollout(backend, examples)]
             same = sum(ours == theirs for ours, theirs in zip(local, served, strict=True))
-            sys.stdout.write(f"dialect {found}: {same} of {ITEMS} traces are identical\n")
+            sys.stdout.write(f"dialect {found}: {same} of {len(examples)} traces are identical\n")
             assert served == local
     acted = sum(len(trace["rounds"]) > 1 for trace in local)
     assert acted > ITEMS / 2, "the comparison is worth something only if there are second looks"

@@ -100,7 +100,7 @@ def test_what_is_saved(scan: Path, install: Install, tmp_path: Path, capsys: pyt
     with Image.open(folder / "image-1.png") as first, Image.open(scan) as asked:
         assert np.array_equal(np.asarray(first), np.asarray(asked))
     trace = Trace.model_validate_json((folder / "trace.json").read_text())
-    assert (trace.image, [r.image for r in trace.rounds]) == ("image-1.png", ["image-2.png", None])
+    assert (trace.images, [r.image for r in trace.rounds]) == (("image-1.png",), ["image-2.png", None])
     assert trace.example_id == str(scan)
     assert json.loads((folder / "question.json").read_text())["question"] == "What shape?"
     said = json.loads(capsys.readouterr().out)

@@ -190,5 +190,12 @@ def test_another_kind_of_dataset_is_refused(tmp_path: Path) -> None:
     Dataset.from_dict({"id": ["1"], "caption": ["a cyst"]}).save_to_disk(tmp_path / "other")
     with pytest.raises(ValueError, match=r"columns .*'answer'.* are missing"):
         load_examples(tmp_path / "other")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="nowhere holds no stored set of examples, and has none inside either"):
         load_examples(tmp_path / "nowhere")
+
+
+def test_a_folder_of_sets_names_them(tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        save_examples([replace(GOOD, images=())], tmp_path / "curated" / split)
+    with pytest.raises(FileNotFoundError, match=r"has its sets in train and validation; name one .* \S*curated/train"):
+        load_examples(tmp_path / "curated")

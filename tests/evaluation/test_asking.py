@@ -57,12 +57,14 @@ def ask(
     tmp_path: Path,
     budgets: dict[str, int] | None = None,
     sampling: Sampling | None = None,
+    prompt: str = "",
 ) -> list[Trace]:
     traces = asking(
         name,
         backend,
         items,
         tools=("mark_region", "zoom"),
+        prompt=prompt,
         sampling=sampling or Sampling(),
         store=ImageStore(tmp_path),
         at_once=4,
@@ -117,10 +119,10 @@ def test_shuffled_images_keep_the_modality_where_they_can(make_example: MakeExam
 
 def test_one_patient_has_no_other_image(make_example: MakeExample) -> None:
     items = [make_example(number, group="the only one") for number in range(3)]
-    with pytest.raises(RunError, match="the run has none besides that of item-"):
+    with pytest.raises(RunError, match="the run has 0 for the 1 of item-"):
         shuffled_image(items)
     same = [replace(make_example(number), images=make_example(0).images) for number in range(2)]
-    with pytest.raises(RunError, match="has none besides"):
+    with pytest.raises(RunError, match="has 0 for the 1 of"):
         shuffled_image(same)
 
 
@@ -135,6 +137,24 @@ def test_shuffled_images_are_what_the_model_sees(make_example: MakeExample, tmp_
         assert images_in(conversation)[0].tobytes() == open_image(instead(item).images[0]).tobytes()
 
 
+def test_each_of_several_images_is_blank_or_of_another_patient(make_example: MakeExample, tmp_path: Path) -> None:
+    pictures = [ref for number in range(12) for ref in make_example(number).images]
+    items = [
+        replace(make_example(100 + number), images=tuple(pictures[start:end]), modality="CT")
+        for number, (start, end) in enumerate([(0, 3), (3, 4), (4, 6), (6, 7), (7, 12)])
+    ]
+    instead = shuffled_image(items)
+    for item in items[:4]:
+        shown = instead(item).images
+        assert len({ref.uri for ref in shown}) == len(shown) == len(item.images)
+        assert not {ref.uri for ref in shown} & {ref.uri for ref in item.images}
+    with pytest.raises(RunError, match="the run has 3 for the 5 of item-4; add items"):
+        shuffled_image([replace(items[0], id="a", group="a"), replace(items[4], id="item-4", group="b")])
+    backend = looking(ANSWER)
+    ask("blank_image", backend, items[2:3], tmp_path)
+    assert [set(image.tobytes()) for image in images_in(backend.seen[-1])] == [{128}, {128}]
+
+
 def test_text_only_asks_as_a_single_pass_without_the_image(make_example: MakeExample, tmp_path: Path) -> None:
     blind, seeing = looking("yes"), looking("yes")
     (trace,) = ask("text_only", blind, [make_example()], tmp_path)
@@ -142,7 +162,7 @@ def test_text_only_asks_as_a_single_pass_without_the_image(make_example: MakeExa
     assert images_in(blind.seen[0]) == []
     assert [m["role"] for m in blind.seen[0]] == ["user"]
     assert message_text(blind.seen[0][0]) == message_text(seeing.seen[0][0])
-    assert (trace.image, trace.answer, trace.condition) == (None, "yes", "text_only")
+    assert (trace.images, trace.answer, trace.condition) == ((), "yes", "text_only")
 
 
 @pytest.mark.parametrize(("name", "acts"), [("think_0", 0), ("think_1", 1), ("think_2", 2), ("think_3", 3)])
@@ -154,6 +174,47 @@ def test_think_n_allows_n_actions(make_example: MakeExample, tmp_path: Path, nam
     assert message_text(backend.seen[-1][-1]) == "No action is left. Answer the question now."
     (stubborn,) = ask(name, looking(*[ZOOM] * 9), [make_example()], tmp_path)
     assert (len(stubborn.rounds), stubborn.stop_reason) == (acts + 2, StopReason.OUT_OF_TURNS)
+
+
+def of_benchmark(example: Example, source: str, **changes: object) -> Example:
+    return replace(example, source=source, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["single_pass", "text_only", "majority_k"])
+def test_direct_conditions_ask_in_the_words_of_a_kit(make_example: MakeExample, tmp_path: Path, name: str) -> None:
+    choice = {"answer_type": "choice", "options": ("flat", "round"), "answer": "flat"}
+    items = [
+        of_benchmark(make_example(0), "mmmu-health/Pharmacy", question="What is <image 1>?", **choice),
+        of_benchmark(make_example(1), "slake", answer_type="closed", answer="CT"),
+        of_benchmark(make_example(2), "vqa-rad"),
+        of_benchmark(make_example(3), "med-frame-qa", images=make_example(0).images * 2, **choice),
+    ]
+    backend = Recording(lambda _: "A", lambda seed, _: "A")
+    ask(name, backend, items, tmp_path, {item.id: 11 for item in items}, prompt="MedEvalKit")
+    asked = [message_text(conversation[-1]) for conversation in backend.seen]
+    by_letter = "Answer with the option's letter from the given choices directly."
+    assert asked == [
+        f"\nWhat is <image 1>?\n\n(A) flat\n(B) round\n\n\n        {by_letter}",
+        f"{items[1].question}\nAnswer the question using a single word or phrase.",
+        f"{items[2].question}\nPlease output 'yes' or 'no'(no extra output).",
+        ("" if name == "text_only" else "Image 1: \nImage 2: \n")
+        + f"\nQuestion: {items[3].question}\nOptions: \nA.flat\nB.round\n{by_letter}",
+    ]
+    kinds = [[part["type"] for part in conversation[-1]["content"]] for conversation in backend.seen]
+    assert kinds[0] == (["text"] if name == "text_only" else ["text", "image", "text"])
+
+
+def test_a_kit_is_not_asked_for_what_it_does_not_ask(make_example: MakeExample, tmp_path: Path) -> None:
+    item = of_benchmark(make_example(), "med-frame-qa")
+    with pytest.raises(
+        RunError, match=r"MedEvalKit has no prompt for item 'item-0', a question of type yes_no from med"
+    ):
+        ask("single_pass", looking("A"), [item], tmp_path, prompt="MedEvalKit")
+    with pytest.raises(RunError, match="such questions are asked by MedEvalKit, lmms-eval"):
+        ask("single_pass", looking("A"), [replace(item, source="slake", answer_type="open")], tmp_path, prompt="ViTAR")
+    backend = looking(ZOOM, ANSWER)
+    ask("think_twice", backend, [item], tmp_path, prompt="MedEvalKit")
+    assert message_text(backend.seen[0][-1]) == item.question, "the loop has its own words"
 
 
 def test_a_vote_takes_as_many_samples_as_the_budget_holds(make_example: MakeExample, tmp_path: Path) -> None:

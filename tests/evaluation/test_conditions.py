@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from vitar.data.example import Example
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.interventions import MAX_OVERLAP, oracle_box
 from vitar.grading.overlap import areas, intersections, region_iou
-from vitar.imaging import THOUSANDTHS, Environment, EnvironmentConfig, ResizedPixels
+from vitar.imaging import THOUSANDTHS, Environment, EnvironmentConfig, Observation, ResizedPixels
 from vitar.imaging.coordinates import Coordinates
 from vitar.protocol.actions import Action, MarkRegion, Zoom, call_text
 from vitar.protocol.messages import Message, images_in, message_text
@@ -211,3 +212,53 @@ def test_a_condition_answers_as_a_direct_question(make_example: MakeExample) -> 
     trace, conversation = ask("single_pass", make_example())
     assert [message["role"] for message in conversation] == ["user"]
     assert trace.answer == "yes"
+
+
+def of_two_images(make_example: MakeExample) -> Example:
+    """Regions on the first image, and a second image of the same size."""
+    return replace(make_example(regions=REGIONS[:1]), images=(*make_example(0).images, *make_example(1).images))
+
+
+@pytest.mark.parametrize("name", ["oracle_box", "random_box", "wrong_region"])
+@pytest.mark.parametrize("action", [Zoom((600, 600, 800, 900), image=2), MarkRegion(((600, 600, 800, 900),), image=2)])
+def test_an_action_on_another_image_is_moved_to_the_one_with_the_regions(
+    make_example: MakeExample, name: str, action: Action
+) -> None:
+    item = of_two_images(make_example)
+    look = first(name, item, action, items=[item])
+    moved = look.parsed_action()
+    assert moved is not None
+    assert (type(moved), moved.image, look.source, look.intervened) == (type(action), 1, 1, True)
+    if name == "oracle_box":
+        assert look.boxes == (REGIONS[0],)
+
+
+def test_an_action_stays_on_a_view_of_the_image_with_the_regions(make_example: MakeExample) -> None:
+    item, config = of_two_images(make_example), EnvironmentConfig(max_actions=3, max_turns=9)
+    first_part = Zoom((0, 0, 500, 800), image=1)  # image 3, which shows the region
+    second_part = Zoom((0, 0, 500, 800), image=2)  # image 4, of the other image at the same place
+    turns = [turn(first_part), turn(second_part)]
+    for number, expected in ((3, 3), (4, 1)):
+        seen: list[Action] = []
+
+        def intervene(example: Example, environment: Environment, action: Action, seen: list[Action] = seen) -> Action:
+            new = oracle_box(ScriptedBackend.from_texts(""), [item])(example, environment, action)
+            assert not isinstance(new, Observation)
+            seen.append(new)
+            return new if len(environment.views) == 4 else action
+
+        backend = ScriptedBackend.from_texts(
+            *turns, turn(Zoom((100, 100, 900, 900), image=number)), "<answer>no</answer>"
+        )
+        (trace,) = rollout(backend, [item], config, intervene=intervene)
+        assert seen[-1].image == expected
+        assert trace.rounds[2].source == 1
+        assert trace.rounds[2].boxes[0] == pytest.approx(REGIONS[0], abs=0.2)
+
+
+def test_unmarked_shows_the_image_that_was_acted_on_among_several(make_example: MakeExample) -> None:
+    item = of_two_images(make_example)
+    trace, conversation = ask("unmarked", item, turn(Zoom((600, 600, 800, 900), image=2)))
+    shown = images_in(conversation)
+    assert shown[2].tobytes() == shown[1].tobytes() != shown[0].tobytes()
+    assert (trace.rounds[0].source, trace.rounds[0].intervened) == (2, True)

@@ -10,6 +10,8 @@ import pytest
 
 from vitar.cli import evaluate as command
 from vitar.cli.summary import summary
+from vitar.data.example import save_examples
+from vitar.data.phantoms.dataset import phantom_examples
 from vitar.evaluation.metrics import Cell, Comparison, Metrics
 
 
@@ -36,9 +38,27 @@ def test_a_small_model_on_phantoms(small_model_dir: Path, tmp_path: Path, capsys
     assert "seed (0 there, 1 now)" in capsys.readouterr().err
 
 
+def test_several_sets_are_a_run_each(small_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_examples(phantom_examples("test", 2), tmp_path / "own")
+    words = ["--model", str(small_model_dir), "--data", f"phantoms:validation,{tmp_path / 'own'}", "--count", "2"]
+    words += ["--out", str(tmp_path / "runs"), "--conditions", "single_pass", "--max-new-tokens", "2"]
+    for _ in range(2):
+        assert vitar(*words) == 0
+        shown = capsys.readouterr().out
+        assert shown.index("phantoms:validation\n") < shown.index(f"{tmp_path / 'own'}\n")
+    for name, data in (("phantoms-validation", "phantoms:validation"), ("own", str(tmp_path / "own"))):
+        metrics = json.loads((tmp_path / "runs" / name / "metrics.json").read_text())
+        assert (metrics["data"], metrics["items"]) == (data, 2)
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
+        (["--data", "phantoms:test,phantoms:test"], "names sets whose last parts differ"),
+        (["--data", "here/set,there/set"], "RUN/NAME; got here/set, there/set"),
+        (["--data", "phantoms:test,nowhere"], "there is no data source 'nowhere'"),
+        (["--prompt", "MyKit"], "no kit called 'MyKit'"),
+        (["--prompt", "MedEvalKit", "--conditions", "single_pass"], "MedEvalKit has no prompt for item 'phantom:"),
         (["--data", "phantoms:exam"], "unknown split 'exam'"),
         (["--data", "nowhere"], "there is no data source 'nowhere'"),
         (["--count", "0"], "their number is at least 1"),

@@ -272,10 +272,21 @@ def test_words_of_open_answers_and_tokens_read(make_example: MakeExample) -> Non
 
 def test_boxes_on_another_image_say_nothing_about_the_true_regions(make_example: MakeExample) -> None:
     item = make_example()
-    for image, known in ((None, 1), ("0.png", 1), ("1.png", 0)):
-        shown = trace(item, "yes", boxes=[TRUE]).model_copy(update={"image": image})
+    for images, known in (((), 1), (("0.png",), 1), (("1.png",), 0)):
+        shown = trace(item, "yes", boxes=[TRUE]).model_copy(update={"images": images})
         got = cell(metrics_of([item], shuffled_image=[shown]), "shuffled_image")
         assert (got.acted, got.boxes_n) == (1, known)
+
+
+def test_a_first_action_on_another_image_than_that_with_the_regions_misses_them(make_example: MakeExample) -> None:
+    item = make_example()
+    on_first = trace(item, "yes", boxes=[TRUE])
+    elsewhere = on_first.model_copy(
+        update={"rounds": tuple(r.model_copy(update={"source": 2}) for r in on_first.rounds)}
+    )
+    for shown, iou in ((on_first, 1), (elsewhere, 0)):
+        got = cell(metrics_of([item], think_twice=[shown]))
+        assert (got.acted, got.boxes_n, got.mean_iou, got.hit_rate) == (1, 1, iou, iou)
 
 
 def test_metrics_of_earlier_versions_are_read(make_example: MakeExample) -> None:

@@ -150,7 +150,7 @@ def test_the_command_writes_and_prints(run: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert "think_twice        10" in out
     assert "Does the second look help? " in out
-    assert "Does the model use the image at all? undefined. not run: blank_image; not run: " in out
+    assert "Does the model use the image at all? undefined. not run: blank_image, shuffled_image and text_only" in out
     assert "think_twice    yes_no   medevalkit       10       10" in out
     assert json.loads((run / "graders.json").read_text())["cells"][0]["grader"] == "vitar"
     assert {part["condition"] for part in json.loads((run / "regions.json").read_text())["parts"]} == {

@@ -68,13 +68,13 @@ def test_a_run_leaves_what_the_schema_says(examples: list[Example], tmp_path: Pa
     assert [line["id"] for line in lines] == [example.id for example in examples]
     assert lines[0]["regions"] == [{"label": "nodule", "box_xyxy": [20, 30, 40, 50]}]
     images = {path.name for path in (out / "images").iterdir()}
-    assert {line["image"] for line in lines} <= images
+    assert {name for line in lines for name in line["images"]} <= images
     assert Metrics.model_validate_json((out / "metrics.json").read_text()) == metrics
     assert metrics.items == 10
     for name in NAMES:
         traces = traces_of(out, name)
         assert [trace.example_id for trace in traces] == [example.id for example in examples]
-        assert [trace.image for trace in traces] == [line["image"] for line in lines]
+        assert [list(trace.images) for trace in traces] == [line["images"] for line in lines]
         assert {look.image for trace in traces for look in trace.rounds if look.image} <= images
         assert {trace.sampling.temperature for trace in traces} == {0.0}
     assert [c.condition for c in metrics.cells if (c.kind, c.answer_type) == ("all", "all")] == list(NAMES)
@@ -166,7 +166,7 @@ def test_other_items_are_refused_with_the_difference(
     evaluate(config(), Counting(), examples, tmp_path)
     for changed, told in (
         (replace(examples[3], answer="no", kind="count"), "it differs in answer, kind"),
-        (replace(examples[3], images=make_example(77).images), "it differs in image"),
+        (replace(examples[3], images=make_example(77).images), "it differs in images"),
     ):
         others = [*examples[:3], changed, *examples[4:]]
         with pytest.raises(RunError, match=rf"item 4 \(item-3\) is not the one .*: {told}"):
@@ -181,7 +181,7 @@ def test_items_that_cannot_be_run_are_refused(examples: list[Example], tmp_path:
     for items, told in (
         ([], "there are no examples"),
         ([examples[0]] * 2, "two examples have the id 'item-0'"),
-        ([replace(examples[0], images=())], "has 0 images; the loop acts on exactly one"),
+        ([replace(examples[0], images=())], "'item-0' has no image"),
     ):
         with pytest.raises(RunError, match=told):
             evaluate(config(), Counting(), items, tmp_path / told[:9])
@@ -234,6 +234,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         ({"conditions": ()}, "got none"),
         ({"conditions": ("unmarked", "unmarked")}, "got unmarked, unmarked"),
         ({"tools": ("crop",)}, "different tools out of mark_region, zoom; got crop"),
+        ({"prompt": "ViTAR"}, "no kit called 'ViTAR' asks in one message; known are MedEvalKit, "),
         ({"count": 0}, "must be at least 1"),
         ({"start": -1}, "start at least 0"),
         ({"temperature": float("nan")}, "temperature is a number from 0 up, got nan"),

@@ -276,3 +276,39 @@ def test_any_image_and_any_box_give_an_observation(size: tuple[int, int]) -> Non
         for observation in (environment.zoom(box, image), environment.mark_region([box], image)):
             assert (observation.error is None) == (observation.image is not None)
             assert all(b.is_valid for b in observation.boxes)
+
+
+def test_several_images_are_acted_on_by_their_numbers_and_boxes_are_on_the_right_one() -> None:
+    wide, tall = IMAGE, Image.fromarray(np.random.default_rng(6).integers(40, 200, (400, 200), dtype=np.uint8))
+    environment = Environment(EnvironmentConfig(max_actions=4), THOUSANDTHS)
+    environment.reset(wide, tall)
+    zoomed = environment.zoom((500, 500, 1000, 1000), image=2)  # 100 x 200 at the lower right of 200 x 400
+    assert zoomed.text == "Image 3: the region [500, 500, 1000, 1000] of image 2, enlarged."
+    assert (zoomed.source, [box.xyxy for box in zoomed.boxes]) == (2, [(100, 200, 200, 400)])
+    assert (environment.views[2].source, environment.views[2].frame.x1, environment.views[2].frame.y1) == (2, 200, 400)
+    # the crop is a quarter larger on each side, as far as there is image: 50-200 x 100-400
+    inner = environment.mark_region([(0, 0, 500, 500)], image=3)
+    assert (inner.source, [box.xyxy for box in inner.boxes]) == (2, [(50, 100, 125, 250)])
+    again = environment.zoom((0, 0, 500, 500), image=4)  # a zoom on the marked crop reads the tall original
+    assert (again.source, [box.xyxy for box in again.boxes]) == (2, [(50, 100, 125, 250)])
+    first = environment.mark_region([(0, 0, 500, 500)])
+    assert first.text == "Image 6: image 1 with the region [0, 0, 500, 500] marked."
+    assert (first.source, [box.xyxy for box in first.boxes]) == (1, [(0, 0, 300, 150)])
+    assert [view.source for view in environment.views] == [1, 2, 2, 2, 2, 1]
+
+
+def test_an_image_that_is_not_there_is_told_among_several() -> None:
+    environment = Environment(EnvironmentConfig(), THOUSANDTHS)
+    environment.reset(IMAGE, IMAGE)
+    for number in (0, 3):
+        observation = environment.zoom(GOOD, image=number)
+        assert observation.error is ActionError.UNKNOWN_IMAGE
+        assert observation.text == f"There is no image {number}. The images are numbered 1 to 2."
+    assert environment.actions_left == 1
+
+
+def test_without_an_image_nothing_can_be_acted_on() -> None:
+    environment = Environment(EnvironmentConfig(), THOUSANDTHS)
+    environment.reset()
+    with pytest.raises(RuntimeError, match="holds no image"):
+        environment.zoom(GOOD)

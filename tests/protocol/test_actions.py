@@ -111,7 +111,7 @@ def test_schemas_are_those_of_a_python_signature() -> None:
 
         Args:
             boxes: The regions, each as [left, top, right, bottom].
-            image: Number of the image to use; the image of the question is 1.
+            image: Number of the image to use; the first image of the question is 1.
         """
 
     def zoom(box: list[float], image: int = 1) -> None:
@@ -119,7 +119,7 @@ def test_schemas_are_those_of_a_python_signature() -> None:
 
         Args:
             box: The region as [left, top, right, bottom].
-            image: Number of the image to use; the image of the question is 1.
+            image: Number of the image to use; the first image of the question is 1.
         """
 
     for function in (mark_region, zoom):

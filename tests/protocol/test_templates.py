@@ -63,7 +63,7 @@ ZOOM_SCHEMA = (
     '"description": "Enlarge one region of an image and look at it.", '
     '"parameters": {"type": "object", "properties": {"box": {"type": "array", "items": {"type": "number"}, '
     '"description": "The region as [left, top, right, bottom]."}, "image": {"type": "integer", '
-    '"description": "Number of the image to use; the image of the question is 1."}}, "required": ["box"]}}}'
+    '"description": "Number of the image to use; the first image of the question is 1."}}, "required": ["box"]}}}'
 )
 
 HERMES_SYSTEM = f"""\

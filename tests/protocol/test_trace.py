@@ -60,6 +60,26 @@ def test_traces_come_back_as_written(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 2
 
 
+def test_records_of_version_1_are_read() -> None:
+    record = json.loads(trace().model_dump_json())
+    del record["images"], record["rounds"][0]["source"]
+    for image in (None, "0" * 32 + ".png"):
+        old = Trace.model_validate_json(json.dumps({**record, "schema_version": 1, "image": image}))
+        assert old == trace().model_copy(update={"images": (image,) if image else ()})
+        assert Trace.model_validate_json(old.model_dump_json()) == old
+    with pytest.raises(ValidationError, match="image"):
+        Trace.model_validate_json(json.dumps({**record, "image": "0" * 32 + ".png"}))
+
+
+def test_the_first_action_is_the_first_that_was_carried_out() -> None:
+    refused = Round(text="x", action=action_record(Zoom((0, 0, 0, 0))), error="empty")
+    look = trace().rounds[0].model_copy(update={"source": 2})
+    acted = trace().model_copy(update={"rounds": (refused, look, trace().rounds[1])})
+    assert (acted.first_action, acted.first_boxes) == (look, ((62.5, 31, 74, 43),))
+    idle = trace().model_copy(update={"rounds": (refused,)})
+    assert (idle.first_action, idle.first_boxes) == (None, ())
+
+
 def test_totals() -> None:
     assert trace().seconds == 0.75
     assert trace().generated_tokens == 49
@@ -139,7 +159,7 @@ def test_half_a_last_line_is_dropped_by_the_reader_and_removed_by_the_writer(
 def test_a_bad_line_elsewhere_is_an_error_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "traces.jsonl"
     good = trace().model_dump_json()
-    for bad in ("", "{", good.replace('"schema_version":1', '"schema_version":99'), good.replace('"text"', '"texts"')):
+    for bad in ("", "{", good.replace('"schema_version":2', '"schema_version":99'), good.replace('"text"', '"texts"')):
         path.write_text(f"{good}\n{bad}\n{good}\n", encoding="utf-8")
         with pytest.raises(TraceError, match=r"traces\.jsonl:2: not a trace"):
             list(read_traces(path))

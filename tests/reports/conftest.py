@@ -107,7 +107,7 @@ def _trace(example: Example, condition: str, model: str, store: ImageStore) -> T
         example_id=example.id,
         model=model,
         condition=condition,
-        image=store.put(first),
+        images=(store.put(first),),
         rounds=(*rounds, Round(text=last, generated_tokens=5, seconds=0.25)),
         answer=answer,
         stop_reason=StopReason.MALFORMED if answer is None else StopReason.ANSWERED,

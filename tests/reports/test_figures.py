@@ -7,7 +7,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vitar.reports.figures import Dot, Line, interval_plot, legend, line_plot, thinned, ticks
+from vitar.reports.figures import (
+    LABEL_CHARACTERS,
+    STYLES,
+    Dot,
+    Line,
+    interval_plot,
+    legend,
+    line_plot,
+    mark_at,
+    marker_key,
+    thinned,
+    ticks,
+)
+from vitar.reports.grids import FULL_AT, MOST_NUMBERS, head_grid
+from vitar.reports.wording import CONDITION_WORDS
 
 
 def _marks(svg: str) -> list[float]:
@@ -70,3 +84,37 @@ def test_long_lines_become_means():
     assert thinned([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0), (5, 9.0)], limit=3) == [(1.5, 2.0), (3.5, 6.0), (5, 9.0)]
     assert thinned([(1, 1.0)], limit=3) == [(1, 1.0)]
     assert thinned([]) == []
+
+
+def test_every_condition_looks_different():
+    assert STYLES.keys() == CONDITION_WORDS.keys()
+    assert len({mark_at(0, 0, style) for style in STYLES.values()}) == len(STYLES)
+    key = marker_key([("<b>", 0), ("other", 7)])
+    assert key.count("<li>") == 2
+    assert "&lt;b&gt;" in key
+
+
+def test_long_labels_are_cut_but_not_in_the_description():
+    name = "a-very-long-name-of-a-condition"
+    svg = interval_plot([Dot(name, 0.5, None, None, "0.5")], 0.0, 1.0, str, "plot")
+    assert name in ElementTree.fromstring(svg).get("aria-label")
+    (label,) = [text for text in re.findall(r'text-anchor="end">(.*?)<', svg) if "…" in text]
+    assert len(label) == LABEL_CHARACTERS
+
+
+def test_cells_are_tinted_by_the_logarithm_between_even_and_full():
+    svg = head_grid([[0.5, 1.0, FULL_AT**0.5], [FULL_AT, 99.0, None]], [3, 7], [0, 1, 5], "plot")
+    tints = [float(tint) for tint in re.findall(r'class="cell" fill-opacity="([\d.]+)"', svg)]
+    assert tints == pytest.approx([0.0, 0.0, 0.35, 0.7, 0.7, 0.0], abs=0.01)
+    assert svg.count('class="grid"') == 1  # the undefined one is crossed out
+    assert ">99.0</text>" in svg
+    assert ElementTree.fromstring(svg).get("aria-label") == "plot: from 0.50 to 99.00, the most in layer 7, head 1"
+
+
+def test_a_large_model_has_a_grid_without_numbers():
+    layers, heads = range(36), range(32)
+    svg = head_grid([[1.5] * 32] * 36, layers, heads, "plot")
+    assert svg.count('class="cell"') == 36 * 32
+    assert ">1.5</text>" not in svg
+    assert len(re.findall('text-anchor="middle"', svg)) <= MOST_NUMBERS
+    assert "undefined" in head_grid([[None]], [0], [0], "plot")

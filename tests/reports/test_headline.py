@@ -79,3 +79,12 @@ def test_a_run_with_too_many_failures_has_no_result():
     result = headline(run_of({"single_pass": UP}, cells))
     assert result.claim == "Too many episodes failed for a result."
     assert result.sentences == ("The backend failed in more than 1% of the episodes under think_twice.",)
+
+
+def test_many_malformed_answers_are_said():
+    cells = (cell_of("single_pass", 50), cell_of("think_twice", 60).model_copy(update={"valid": 0.9}))
+    assert "10.0% of the episodes with two looks ended without a well-formed answer" in " ".join(
+        headline(run_of({"single_pass": UP}, cells)).sentences
+    )
+    few = (cells[0], cells[1].model_copy(update={"valid": 0.96}))
+    assert "well-formed" not in " ".join(headline(run_of({"single_pass": UP}, few)).sentences)

@@ -102,7 +102,7 @@ def test_the_page_accounts_for_everything(folder: Path) -> None:
     for part in ("box of zero area, left out", "– too_long", "– bad_options", "not run: no model was given"):
         assert part in text
     assert "vqa-rad (451 items)" in text
-    assert "facts_count1,234" in text
+    assert "facts count1,234" in text
     assert "51.0% (49.0–53.0)" in text
     assert "401 characters" in text
     assert page.open == []

@@ -11,7 +11,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from made_up_attention import attention_of
+from PIL import Image
 
+from vitar.analysis.attention.record import AttentionFile
+from vitar.analysis.from_traces import write_analyses
 from vitar.cli.main import main
 from vitar.reports.load import load_runs, load_trainings
 from vitar.reports.report import render, write_report
@@ -51,6 +55,19 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def analysed(write_run) -> str:
+    """The page of a run with regions, costs, and attention with one heat map."""
+    folder = write_run()
+    (run,) = load_runs([folder])
+    write_analyses(folder, run.examples, {name: list(found.values()) for name, found in run.traces.items()})
+    (folder / "attention").mkdir()
+    Image.new("RGB", (90, 40)).save(folder / "attention" / "think_twice-000-both.png")
+    attention = attention_of(pictures=("attention/think_twice-000-both.png",))
+    (folder / "attention.json").write_text(AttentionFile(conditions={"think_twice": attention}).model_dump_json())
+    return render(load_runs([folder]), [])
 
 
 @pytest.fixture
@@ -104,7 +121,28 @@ def test_every_picture_exists_and_is_described(html: str):
 
 def test_sections_come_in_their_order(html: str):
     sections = [attrs["id"] for attrs in Page(html).all("section") if "id" in attrs]
-    assert sections == ["result", "models", "conditions", "kinds", "comparisons", "training", "traces"]
+    assert sections == ["result", "benchmarks", "conditions", "kinds", "comparisons", "training", "traces"]
+
+
+def test_analyses_have_their_sections_where_there_are_any(analysed: str):
+    page = Page(analysed)
+    sections = [attrs["id"] for attrs in page.all("section") if "id" in attrs]
+    assert sections[3:] == ["comparisons", "regions", "attention", "costs", "traces"]
+    links = [attrs["href"] for attrs in page.all("a")]
+    assert [f"#{name}" for name in sections] == links[1:]
+    assert page.open == []
+    for words in ("mean IoU of 1.00", "While it thinks, the model pays 20.0%", "Two looks take 3.0 times the seconds"):
+        assert words in page.text
+
+
+def test_figures_of_analyses_are_described_and_embedded(analysed: str):
+    page = Page(analysed)
+    pictures = page.all("svg", role="img")
+    assert all(attrs["aria-label"] for attrs in pictures)
+    (heat_map,) = [attrs for attrs in page.all("image") if "id" not in attrs]
+    assert heat_map["href"].startswith("data:image/")
+    assert not page.all("img")
+    assert page.all("svg", role="img", viewbox="0 0 90 40")[0]["aria-label"].startswith("Heat maps of attention")
 
 
 def test_tables_and_plots_name_their_run(html: str):
@@ -161,11 +199,12 @@ def test_the_command_writes_the_page_and_its_tables(write_run, training_dir, tmp
     out = tmp_path / "deep" / "page.html"
     code = main(["report", str(write_run()), "--training", str(training_dir), "--out", str(out), "--traces", "2"])
     assert code == 0
-    assert capsys.readouterr().out == f"report in {out} ({out.stat().st_size / 1e6:.1f} MB), 8 tables beside it\n"
+    size = f"{out.stat().st_size / 1e6:.1f} MB"
+    assert capsys.readouterr().out == f"report in {out} ({size}), its tables in 17 files beside it\n"
     assert "2 of 5 items are shown" in Page(out.read_text()).text
     names = {path.name.removeprefix("page-") for path in out.parent.iterdir()} - {"page.html"}
-    tables = ("runs", "models", "answers", "conditions", "kinds", "answer_types", "comparisons")
-    assert names == {f"{name}.csv" for name in tables} | {"tables.json"}
+    tables = ("runs", "benchmarks", "models", "answers", "conditions", "kinds", "answer_types", "comparisons")
+    assert names == {f"{name}.{suffix}" for name in tables for suffix in ("csv", "tex")} | {"tables.json"}
 
 
 def test_the_page_goes_to_the_last_run_by_default(write_run):

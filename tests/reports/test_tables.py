@@ -10,18 +10,25 @@ from pathlib import Path
 import pytest
 
 from vitar.analysis.from_traces import write_analyses
-from vitar.reports.analyses import analysis_tables
+from vitar.reports.benchmarks import models_table, standings
+from vitar.reports.costs import costs_table
 from vitar.reports.load import ReportError, load_runs
+from vitar.reports.regions import region_tables
 from vitar.reports.stages import change
-from vitar.reports.tables import (
-    breakdown_table,
-    comparisons_table,
-    conditions_table,
-    models_table,
-    runs_table,
-    write_tables,
+from vitar.reports.table_files import write_tables
+from vitar.reports.tables import breakdown_table, comparisons_table, conditions_table, marked, runs_table
+from vitar.reports.wording import (
+    between,
+    cut,
+    decimals,
+    listed,
+    p_value,
+    points_between,
+    share_between,
+    signed_decimals,
+    signed_points,
+    whole_points,
 )
-from vitar.reports.wording import decimals, listed, p_value, points_between, share_between, signed_points, whole_points
 
 
 def _shown(table) -> list[list[str]]:
@@ -32,19 +39,29 @@ def _shown(table) -> list[list[str]]:
     ("text", "expected"),
     [
         (share_between(2 / 3, 0.64, 0.694), "66.7% (64.0–69.4)"),
-        (share_between(None, None, None), "–"),
+        (share_between(None, None, None), "undefined"),
         (share_between(0.5, None, None), "50.0%"),
         (signed_points(-0.0351), "−3.5"),
         (signed_points(-0.0001), "0.0"),
         (points_between(0.21, 0.18, 0.24), "+21.0 (+18.0 to +24.0)"),
         (points_between(0.0, None, None), "0.0"),
+        (between(0.534, 0.5, 0.56), "0.53 (0.50 to 0.56)"),
+        (between(0.534, None, 0.56), "0.53"),
+        (between(-0.5, -1.0, 0.0, 1, signed=True), "−0.5 (−1.0 to 0.0)"),
+        (between(None, None, None), "undefined"),
+        (signed_decimals(-0.001, 2), "0.00"),
+        (p_value(None), "undefined"),
+        (decimals(None, 2), "undefined"),
+        (marked("+5.8 (+2.6 to +9.1)", "*"), "+5.8* (+2.6 to +9.1)"),
+        (marked("0.0", ""), "0.0"),
+        (cut("chest radiograph", 16), "chest radiograph"),
+        (cut("magnetic resonance", 9), "magn…ance"),
         (whole_points(-0.025), "−2.5"),
         (whole_points(0.25), "+25"),
         (p_value(1e-20), "< 0.001"),
         (p_value(0.0012), "0.001"),
         (p_value(0.034), "0.034"),
         (p_value(0.5), "0.50"),
-        (p_value(None), "–"),
         (decimals(-1234.5, 1), "−1,234.5"),
         (listed(["a", "b", "c"]), "a, b and c"),
         (listed(["a"]), "a"),
@@ -60,8 +77,17 @@ def test_conditions_in_their_order_with_their_figures(write_run):
     table = conditions_table(run)
     assert table.caption.endswith("run run")
     assert [row[0] for row in _shown(table)] == list(run.conditions)
-    assert _shown(table)[0][1:7] == ["5", "60.0% (23.1–88.2)", "100.0%", "0.0%", "–", "–"]
-    assert _shown(table)[1][5:] == ["1.00", "100.0%", "2.00", "25.0", "0.75", "0"]
+    assert _shown(table)[0][1:8] == [
+        "5",
+        "60.0% (23.1–88.2)",
+        "+20.0 (−40.0 to +80.0)",
+        "100.0%",
+        "0.0%",
+        "undefined",
+        "undefined",
+    ]
+    assert _shown(table)[1][3] == "–"  # against itself
+    assert _shown(table)[1][6:] == ["1.00", "100.0%", "2.00", "25.0", "0.75", "0"]
 
 
 def test_a_condition_with_too_many_failures_shows_no_accuracy(write_run):
@@ -69,29 +95,41 @@ def test_a_condition_with_too_many_failures_shows_no_accuracy(write_run):
     cells = tuple(cell.model_copy(update={"infrastructure_failures": 1}) for cell in run.metrics.cells)
     run = replace(run, metrics=run.metrics.model_copy(update={"cells": cells}))
     assert {row[2] for row in _shown(conditions_table(run))} == {"too many failed"}
-    assert {cell for row in _shown(breakdown_table(run, "kind")) for cell in row[2:]} == {"too many failed"}
+    assert {cell for row in _shown(breakdown_table(run, "kind")) for cell in row[1:]} == {"too many failed"}
 
 
-def test_breakdowns_have_one_row_per_part(write_run):
+def test_breakdowns_have_one_row_per_condition_and_one_column_per_part(write_run):
     (run,) = load_runs([write_run()])
-    assert [row[:2] for row in _shown(breakdown_table(run, "kind"))] == [
-        ["presence", "4"],
-        ["type", "1"],
-        ["single_region", "5"],
+    kinds, forms = breakdown_table(run, "kind"), breakdown_table(run, "answer_type")
+    assert [column.title for column in kinds.columns] == [
+        "Condition",
+        "presence (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}4)",
+        "type (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)",
+        "single_region (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}5)",
     ]
-    assert [row[:2] for row in _shown(breakdown_table(run, "answer_type"))] == [["choice", "1"], ["yes_no", "4"]]
+    assert [column.title for column in forms.columns] == [
+        "Condition",
+        "choice (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)",
+        "yes_no (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}4)",
+    ]
+    assert [row[0] for row in _shown(kinds)] == list(run.conditions)
+    assert _shown(kinds)[0][1:] == ["50.0% (15.0–85.0)", "100.0% (20.7–100.0)", "60.0% (23.1–88.2)"]
+    without = replace(run, metrics=run.metrics.model_copy(update={"cells": (run.cell("single_pass"),)}))
+    assert breakdown_table(without, "kind").rows == ()
 
 
 def test_comparisons_begin_with_all_items(write_run):
     (run,) = load_runs([write_run()])
-    first = _shown(comparisons_table(run))[0]
-    assert first[:3] == ["think_twice − single_pass", "all", "5"]
-    assert first[4:] == ["1", "2", "1.00", "1.00", "–"]
+    first = _shown(comparisons_table(run, ["all"], "All items"))[0]
+    assert first[:2] == ["think_twice − single_pass", "all"]
+    assert first[3:] == ["1.00", "1.00", "5", "1", "2", "undefined"]
+    kinds = _shown(comparisons_table(run, run.kinds, "Each kind"))
+    assert list(dict.fromkeys(row[1] for row in kinds)) == ["presence", "type", "single_region"]
 
 
 def test_models_are_compared_with_the_row_above(write_run):
     runs = load_runs([write_run("base"), write_run("sft")])
-    rows = models_table(runs).rows
+    rows = models_table(standings(runs)).rows
     assert [row["run"] for row in rows] == ["base", "sft"]
     assert rows[0]["step_n"] is None
     assert (rows[1]["step_n"], rows[1]["step_difference"], rows[1]["step_p"]) == (5, 0.0, 1.0)
@@ -122,13 +160,13 @@ def test_files_hold_the_rows_of_all_runs(write_run, tmp_path: Path):
     runs = load_runs([write_run("base"), write_run("sft", conditions=("single_pass", "think_twice"))])
     tables = [breakdown_table(run, "kind") for run in runs]
     paths = write_tables(tables, tmp_path / "report")
-    assert [path.name for path in paths] == ["report-kinds.csv", "report-tables.json"]
+    assert [path.name for path in paths] == ["report-kinds.csv", "report-kinds.tex", "report-tables.json"]
+    assert paths[1].read_text().count(r"\begin{tabular}") == 2  # one for each run
     with paths[0].open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["run"] for row in rows] == ["base"] * 3 + ["sft"] * 3
-    assert rows[0]["single_pass_accuracy"] == "0.5"
-    assert rows[3]["unmarked_accuracy"] == ""
-    stored = json.loads(paths[1].read_text())
+    assert [row["run"] for row in rows] == ["base"] * 5 + ["sft"] * 2
+    assert (rows[0]["condition"], rows[0]["presence_accuracy"], rows[0]["presence_n"]) == ("single_pass", "0.5", "4")
+    stored = json.loads(paths[2].read_text())
     assert stored["schema_version"] == 1
     assert stored["tables"]["kinds"] == [dict(row) for table in tables for row in table.rows]
 
@@ -136,12 +174,12 @@ def test_files_hold_the_rows_of_all_runs(write_run, tmp_path: Path):
 def test_regions_and_costs_where_the_run_has_them(write_run):
     folder = write_run()
     (run,) = load_runs([folder])
-    assert analysis_tables(run) == []
+    assert (region_tables(run), costs_table(run).rows) == ([], ())
     traces = {name: list(found.values()) for name, found in run.traces.items()}
     annotations = {"both": {"R1": [(10, 5, 20, 15)], "R2": [(10, 5, 20, 10)]}}
     write_analyses(folder, run.examples, traces, annotations=annotations)
     (run,) = load_runs([folder])
-    regions, annotators, costs = analysis_tables(run)
+    regions, annotators, parted = region_tables(run)
     assert _shown(regions)[0] == [
         "think_twice",
         "all",
@@ -150,14 +188,17 @@ def test_regions_and_costs_where_the_run_has_them(write_run):
         "100.0%",
         "100.0%",
         "100.0%",
+        "100.0%",
+        "100.0%",
         "0.000",
         "100.0%",
         "0.0%",
     ]
-    assert _shown(annotators)[1] == ["think_twice", "1", "0.75", "0.50", "0.25"]
-    by_cost = {tuple(row[:2]): row[2:] for row in _shown(costs)}
-    assert by_cost["think_twice", "seconds"] == ["5", "0.75", "0.75", "0.75", "0.75", "0.75", "0.75"]
-    assert by_cost["single_pass", "prompt tokens"] == ["0", "–", "–", "–", "–", "–", "–"]
+    assert _shown(annotators)[1] == ["think_twice", "1", "0.75", "0.50", "+0.25", "1.00", "0.50"]
+    assert {row[1] for row in _shown(parted)} == {"5% to 20%", "toy"}
+    by_cost = {tuple(row[:2]): row[2:] for row in _shown(costs_table(run))}
+    assert by_cost["think_twice", "seconds"] == ["5", *["0.750"] * 6]
+    assert by_cost["single_pass", "tokens read"] == ["0", *["undefined"] * 6]
 
 
 def test_an_analysis_of_another_form_is_refused(write_run):

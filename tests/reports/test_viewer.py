@@ -58,23 +58,38 @@ def test_kinds_take_turns_within_an_outcome(run):
 
 
 def test_the_first_image_carries_true_and_chosen_boxes(run):
-    first = _trace(_item(run, "helped"), "think_twice").first
+    (first,) = _trace(_item(run, "helped"), "think_twice").first
     assert first.true_boxes == ((10.0, 5.0, 20.0, 15.0),)
     assert first.acted_boxes == ((10.0, 5.0, 20.0, 15.0),)
     assert first.alt == "Image of the question toy: 1 true regions, 1 acted on (chosen by the model)"
 
 
 def test_boxes_are_not_drawn_on_another_image(run):
-    run = _changed(run, "think_twice", "hurt", image=run.traces["think_twice"]["both"].image)
-    first = _trace(_item(run, "hurt"), "think_twice").first
+    run = _changed(run, "think_twice", "hurt", images=run.traces["think_twice"]["both"].images)
+    (first,) = _trace(_item(run, "hurt"), "think_twice").first
     assert (first.true_boxes, first.acted_boxes) == ((), ())
     assert "another image than the question is about" in first.alt
+
+
+def test_boxes_are_drawn_on_the_one_of_several_images_that_they_are_on(run):
+    changed = _changed(run, "think_twice", "hurt", images=run.traces["think_twice"]["hurt"].images * 2)
+    examples = tuple(replace(e, images=e.images * 2) if e.id == "hurt" else e for e in run.examples)
+    changed = replace(changed, examples=examples)
+    look = changed.traces["think_twice"]["hurt"].rounds[0].model_copy(update={"source": 2})
+    shown = _trace(_item(_with_rounds(changed, "think_twice", "hurt", look), "hurt"), "think_twice")
+    first, second = shown.first
+    assert (len(first.true_boxes), first.acted_boxes) == (1, ())
+    assert (second.true_boxes, len(second.acted_boxes)) == ((), 1)
+    assert (first.words, second.words) == ("First look, image 1", "First look, image 2")
+    assert second.alt == "Image 2 of the question toy: 0 true regions, 1 acted on (chosen by the model)"
+    assert "(pixels of image 2)" in shown.rounds[0].did
 
 
 def test_boxes_that_are_not_finite_are_not_drawn(run):
     look = run.traces["think_twice"]["hurt"].rounds[0].model_copy(update={"boxes": ((float("nan"), 0.0, 1.0, 1.0),)})
     run = _with_rounds(run, "think_twice", "hurt", look)
-    assert _trace(_item(run, "hurt"), "think_twice").first.acted_boxes == ()
+    (first,) = _trace(_item(run, "hurt"), "think_twice").first
+    assert first.acted_boxes == ()
 
 
 def test_who_chose_the_region_is_said(run):
@@ -140,7 +155,7 @@ def test_coarser_images_come_before_fewer_items(run):
     noise = Image.effect_noise((600, 600), 80)
     name = run.images.put(noise)
     for condition in run.conditions:
-        run = _changed(run, condition, "both", image=name, rounds=())
+        run = _changed(run, condition, "both", images=() if name is None else (name,), rounds=())
     item = _item(run, "both")
     coarse = len(encoded(noise, 288))
     kept, pictures = fit([(run, item)], coarse + 15_000)

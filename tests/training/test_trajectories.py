@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from vitar.backends.profiles import Profile
 from vitar.backends.scripted import ScriptedBackend
+from vitar.data.example import open_image
 from vitar.data.phantoms.dataset import phantom_examples
 from vitar.imaging.coordinates import THOUSANDTHS
 from vitar.imaging.environment import Environment, EnvironmentConfig
@@ -23,6 +25,7 @@ from vitar.training.trajectories import (
     conversation_dataset,
     direct_trajectories,
     is_right,
+    only_image,
     open_examples,
     recorded_trajectories,
     replay,
@@ -42,6 +45,15 @@ def taught() -> list[Trajectory]:
 
 def test_every_episode_of_the_teacher_ends_right(taught: list[Trajectory]) -> None:
     assert [trajectory.index for trajectory in taught] == list(range(START, START + COUNT))
+
+
+def test_questions_about_several_images_are_not_trained_on() -> None:
+    two = replace(EXAMPLES[0], images=EXAMPLES[0].images + EXAMPLES[1].images)
+    assert only_image(EXAMPLES[0]).size == open_image(EXAMPLES[0].images[0]).size
+    with pytest.raises(ConfigError, match=r"has 2 images; training takes questions about one image"):
+        only_image(two)
+    with pytest.raises(ConfigError, match="has 2 images"):
+        replay(two, ["<answer>yes</answer>"], Environment(CONFIG, THOUSANDTHS))
 
 
 def test_the_teacher_zooms_for_fine_attributes_and_marks_for_the_rest(taught: list[Trajectory]) -> None:

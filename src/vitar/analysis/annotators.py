@@ -97,11 +97,12 @@ def annotator_agreement(
     groups: list[str] = []
     for example in examples:
         marked, trace = annotations.get(example.id, {}), by_id.get(example.id)
-        if len(marked) < 2 or trace is None or not trace.first_boxes:
+        if len(marked) < 2 or trace is None or trace.first_action is None:
             continue
         if not (example.images and trace.is_about(example.images[0].uri)):
             continue
-        each = [_iou(trace.first_boxes, marked[name]) if name in marked else math.nan for name in names]
+        boxes = trace.first_action.boxes if trace.first_action.source == 1 else ()
+        each = [_iou(boxes, marked[name]) if name in marked else math.nan for name in names]
         pairs = [_iou(marked[a], marked[b]) for a, b in combinations(sorted(marked), 2)]
         model, others = _mean(each), _mean(pairs)
         rows.append([model, others, model - others, *each])

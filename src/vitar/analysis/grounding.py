@@ -10,7 +10,8 @@ against these regions, each measure a mean over episodes with a clustered interv
 - ``coverage``: share of the area of the true regions that the boxes cover; ``excess``: share of the area of the boxes
   that lies outside of all true regions. One box around everything has full coverage, and excess tells.
 
-Under a condition that moves the action, the boxes are the moved ones.
+Under a condition that moves the action, the boxes are the moved ones. The true regions are on a question's first image,
+so an action on another one misses them all: everything is 0, ``excess`` is 1, and there is no distance.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ SIZES = ((0.01, "under 1% of the image"), (0.05, "1% to 5%"), (0.2, "5% to 20%")
 """Upper ends of the share of the image that the true regions cover, and what a part is called."""
 
 Xyxy = tuple[float, float, float, float]
+
+_MISSED = (0.0, *(0.0 for _ in THRESHOLDS), 0.0, np.nan, 0.0, 1.0)  # `MEASURES` of an action on another image
 
 
 class RegionsPart(BaseModel):
@@ -93,7 +96,9 @@ def measure_regions(
     for condition, episodes in traces.items():
         acted = [(known[trace.example_id], trace) for trace in episodes if _counts(known[trace.example_id], trace)]
         rows = [
-            measure(trace.first_boxes, [region.box_xyxy for region in example.regions], sizes[example.id])
+            measure(first.boxes, [region.box_xyxy for region in example.regions], sizes[example.id])
+            if (first := trace.first_action) and first.source == 1
+            else list(_MISSED)
             for example, trace in acted
         ]
         values_NF = np.array(rows, dtype=float).reshape(-1, len(MEASURES))

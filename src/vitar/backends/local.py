@@ -14,11 +14,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, ProcessorMixin
 
 from vitar.backends.base import Completion, Finish
+from vitar.backends.batching import as_memory_allows, length_sorted
 from vitar.backends.placeholders import check_placeholders
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import Profile, profile_of
 from vitar.protocol.actions import tool_schemas
-from vitar.protocol.messages import Message, images_in
+from vitar.protocol.messages import Message, images_in, message_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LocalBackend:
 
     Args:
         model, processor: as `load_model` and `load_processor` give them.
-        batch_size: conversations per forward pass.
+        batch_size: conversations per forward pass; fewer where they do not fit into memory.
     """
 
     def __init__(
@@ -82,10 +83,13 @@ class LocalBackend:
         )
 
     def generate(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
-        completions: list[Completion] = []
-        for start in range(0, len(conversations), self.batch_size):
-            completions += self._generate_batch(conversations[start : start + self.batch_size], tools)
-        return completions
+        lengths = [self._length(conversation) for conversation in conversations]
+        completions: dict[int, Completion] = {}
+        for places in length_sorted(lengths, self.batch_size):
+            batch = [conversations[place] for place in places]
+            done = as_memory_allows(lambda part: self._generate_batch(part, tools), batch, _too_large)
+            completions.update(zip(places, done, strict=True))
+        return [completions[place] for place in range(len(conversations))]
 
     def with_sampling(self, temperature: float, seed: int) -> LocalBackend:
         """The same model in memory, drawing its tokens with another temperature and seed."""
@@ -112,6 +116,16 @@ class LocalBackend:
         )
         check_placeholders(encoded, sum(len(images_in(c)) for c in conversations), self.processor)
         return {name: value.to(self.model.device) for name, value in encoded.items()}
+
+    def _length(self, conversation: Sequence[Message]) -> float:
+        """About how many tokens a conversation has: those of its images, and one for four letters."""
+        image_processor = self.processor.image_processor
+        patches = sum(
+            image_processor.get_number_of_image_patches(image.height, image.width, {})
+            for image in images_in(conversation)
+        )
+        letters = sum(len(message_text(message)) for message in conversation)
+        return patches / image_processor.merge_size**2 + letters / 4
 
     def _generate_batch(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
         started = time.perf_counter()
@@ -157,6 +171,11 @@ class LocalBackend:
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         kept = None if logprobs is None else tuple(logprobs[:length])
         return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, seconds, image_tokens=image_tokens)
+
+
+def _too_large(problem: str) -> Completion:
+    first_line = problem.partition("\n")[0]
+    return Completion("", (), None, 0, "error", 0.0, f"the conversation does not fit into memory: {first_line}")
 
 
 def _batch_seed(seed: int, input_ids_BT: Tensor) -> int:

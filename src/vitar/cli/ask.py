@@ -214,14 +214,13 @@ def _ask(args: argparse.Namespace, example: Example, store: ImageStore | None) -
 def _save(trace: Trace, store: ImageStore, args: argparse.Namespace) -> Trace:
     """Writes the images, named by the numbers that the model knows them by, the trace and the question."""
     folder: Path = args.save
-    shown = [trace.image, *(r.image for r in trace.rounds if r.image is not None)]
+    shown = [*trace.images, *(r.image for r in trace.rounds if r.image is not None)]
     names = [f"image-{number}.png" for number in range(1, len(shown) + 1)]
     for stored, name in zip(shown, names, strict=True):
-        assert stored is not None  # a rollout with a store keeps every image
         shutil.copyfile(store.folder / stored, folder / name)
     later = iter(names[1:])
     rounds = tuple(r if r.image is None else r.model_copy(update={"image": next(later)}) for r in trace.rounds)
-    named = trace.model_copy(update={"image": names[0], "rounds": rounds})
+    named = trace.model_copy(update={"images": (names[0],), "rounds": rounds})
     (folder / "trace.json").write_text(named.model_dump_json(indent=2) + "\n", encoding="utf-8")
     question = {"image": args.image, "question": args.question, "options": args.option}
     (folder / "question.json").write_text(json.dumps(question, indent=2) + "\n", encoding="utf-8")

@@ -28,8 +28,9 @@ def add_parser(commands: Subparsers) -> None:
         "trajectories",
         help="write, carry out and verify trajectories of two looks",
         description="Let a teacher write a thought, an action, a second thought and an answer for items with true "
-        "regions; carry each out and keep it if nothing is wrong. The folder trains with `vitar train sft` as "
-        "data: curated:DIR. A run that was interrupted goes on when the same command is given again.",
+        "regions; carry each out and keep it if nothing is wrong. report.html accounts for what was left out. The "
+        "folder trains with `vitar train sft` as data: curated:DIR. A run that was interrupted goes on when the same "
+        "command is given again.",
     )
     parser.add_argument(
         "--data",
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from vitar.backends.chat_api import EndpointError
     from vitar.data.curation.pool import Pool
     from vitar.data.curation.trajectories import CurationError, TrajectoryConfig, claim
+    from vitar.reports.load import ReportError
+    from vitar.reports.trajectories import write_trajectories_report
 
     try:
         config = TrajectoryConfig(
@@ -84,9 +87,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         claim(args.out, config)
         report = asyncio.run(_curate(args.out, config, pool, endpoint))
-    except (CurationError, EndpointError, OSError) as error:
+        page = write_trajectories_report(args.out)
+    except (CurationError, EndpointError, ReportError, OSError) as error:
         return _refuse(error)
-    sys.stdout.write(_summary(report) + f"trajectories and report in {args.out}\n")
+    sys.stdout.write(_summary(report) + f"trajectories in {args.out}, report in {page}\n")
     return 0 if report.kept else 1
 
 

@@ -31,13 +31,28 @@ def add_parser(subparsers: Subparsers) -> None:
         "--model", required=True, metavar="M", help="Hub id, path, embedded model, or a server's name for it"
     )
     parser.add_argument(
-        "--data", required=True, metavar="DATA", help="phantoms:SPLIT, or the folder of a stored set of examples"
+        "--data",
+        required=True,
+        metavar="DATA",
+        help="phantoms:SPLIT, or the folder of a stored set of examples; several, joined by commas, are a run each",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="RUN",
+        help="folder of the run; of several, the folder with a run in RUN/NAME for each set of this name",
+    )
     parser.add_argument("--conditions", default=CONDITIONS, metavar="A,B", help="default: %(default)s")
     parser.add_argument("--count", type=int, metavar="N", help="number of items; default: all, or 1000 phantoms")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first item; default: %(default)s")
     parser.add_argument("--tools", default="mark_region,zoom", metavar="A,B", help="default: %(default)s")
+    parser.add_argument(
+        "--prompt",
+        default="",
+        metavar="KIT",
+        help="ask the conditions without tools in the words of a published kit, such as MedEvalKit; default: our own",
+    )
     parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, the likeliest token")
     parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help="per turn; default: %(default)s")
     parser.add_argument(
@@ -61,20 +76,26 @@ def run(args: argparse.Namespace) -> int:
     from vitar.protocol.trace import TraceError
 
     try:
-        examples = open_source(args.data, args.start, args.count)
-        config = EvaluationConfig(
-            model=args.model,
-            weights="" if args.base_url else weights_digest(Path(resolve(args.model))),
-            data=args.data,
-            conditions=_names(args.conditions),
-            count=len(examples),
-            start=args.start,
-            tools=_names(args.tools),
-            temperature=args.temperature,
-            max_new_tokens=args.max_new_tokens,
-            batch_size=args.batch_size,
-            seed=args.seed,
-        )
+        folders = _folders(args.out, _names(args.data))
+        sources = {data: open_source(data, args.start, args.count) for data in folders}
+        weights = "" if args.base_url else weights_digest(Path(resolve(args.model)))
+        configs = [
+            EvaluationConfig(
+                model=args.model,
+                weights=weights,
+                data=data,
+                conditions=_names(args.conditions),
+                count=len(examples),
+                start=args.start,
+                tools=_names(args.tools),
+                prompt=args.prompt,
+                temperature=args.temperature,
+                max_new_tokens=args.max_new_tokens,
+                batch_size=args.batch_size,
+                seed=args.seed,
+            )
+            for data, examples in sources.items()
+        ]
         endpoint = endpoint_config(args, args.batch_size) if args.base_url else None
     except (ValueError, OSError, EndpointError) as error:  # every setting is checked here
         return _refuse(error)
@@ -83,16 +104,34 @@ def run(args: argparse.Namespace) -> int:
         backend: LocalBackend | ServerBackend
         if endpoint:
             backend = connect(endpoint, args, args.out / "replies", sampling)
-            config = replace(config, server=f"{args.base_url} ({backend.dialect})")
+            configs = [replace(config, server=f"{args.base_url} ({backend.dialect})") for config in configs]
         else:
             backend = LocalBackend.load(args.model, sampling=sampling, batch_size=args.batch_size)
-        metrics = evaluate(config, backend, examples, args.out)
-        stored = read_run(args.out)
-        write_analyses(args.out, stored.examples, stored.traces, seed=args.seed)
+        for config in configs:
+            out = folders[config.data]
+            metrics = evaluate(config, backend, sources[config.data], out)
+            stored = read_run(out)
+            write_analyses(out, stored.examples, stored.traces, seed=args.seed)
+            title = f"{config.data}\n" if len(configs) > 1 else ""
+            sys.stdout.write(title + summary(metrics) + f"\nmetrics in {out / 'metrics.json'}\n")
     except (ModelError, RunError, ImageError, TraceError, PlaceholderMismatch, EndpointError, OSError) as error:
         return _refuse(error)
-    sys.stdout.write(summary(metrics) + f"\nmetrics in {args.out / 'metrics.json'}\n")
     return 0
+
+
+def _folders(out: Path, names: tuple[str, ...]) -> dict[str, Path]:
+    """The folder of each set's run.
+
+    Raises:
+        ValueError: there is no set, or two have one name.
+    """
+    if len(names) == 1:
+        return {names[0]: out}
+    folders = {data: out / Path(data).name.replace(":", "-") for data in names}
+    if not names or len(set(folders.values())) < len(names):
+        found = ", ".join(names) or "none"
+        raise ValueError(f"--data names sets whose last parts differ, since each has its run in RUN/NAME; got {found}")
+    return folders
 
 
 def _names(listed: str) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "report",
         help="turn an evaluation into one HTML file",
-        description="Write one self-contained HTML file about one or more evaluation runs, and its tables as CSV and "
-        "JSON beside it. Give the runs in the order in which their models were made: the headline is about the last.",
+        description="Write one self-contained HTML file about one or more evaluation runs, and its tables as CSV, "
+        "LaTeX and JSON beside it. Give the runs in the order in which their models were made: the headline is about "
+        "the last, and each model is compared with the one before it on the same data.",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder that vitar eval wrote")
     parser.add_argument(
@@ -49,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
         page, *tables = write_report(load_runs(args.runs), load_trainings(args.training), out, args.traces)
     except (ReportError, OSError) as error:  # a folder that is no run; a file that cannot be read or written
         return _refuse(error)
-    sys.stdout.write(f"report in {page} ({page.stat().st_size / 1e6:.1f} MB), {len(tables)} tables beside it\n")
+    sys.stdout.write(
+        f"report in {page} ({page.stat().st_size / 1e6:.1f} MB), its tables in {len(tables)} files beside it\n"
+    )
     return 0
 
 

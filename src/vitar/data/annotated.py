@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vitar.data.example import ImageRef, Region
@@ -22,6 +23,7 @@ class AnnotatedImage:
         split: of the source: ``train``, ``validation``, ``test``, or "" where it has none.
         licence: of image and annotation; "" if unknown.
         group: patient or image; splits and confidence intervals keep a group together.
+        attributes: of each region, name -> value, as in ``margin`` -> ``spiculated``; empty where the source has none.
 
     Raises:
         ValueError: the record contradicts itself, or a box leaves the image; the message names the id.
@@ -38,6 +40,7 @@ class AnnotatedImage:
     split: str
     licence: str
     group: str
+    attributes: tuple[Mapping[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if problem := self._problem():
@@ -51,6 +54,8 @@ class AnnotatedImage:
             return f"an image needs pixels, got {self.width} x {self.height}"
         if not self.group:
             return "the group is empty; without a known patient it is the image"
+        if self.attributes and len(self.attributes) != len(self.regions):
+            return f"there are attributes of {len(self.attributes)} regions, and {len(self.regions)} regions"
         for region in self.regions:
             if not region.label.strip():
                 return f"the region at {region.box_xyxy} has no label"

@@ -13,14 +13,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitar.data.example import PHANTOM_PREFIX, ImageRef, Region, contradictions, features, open_image
+from vitar.data.example import (
+    PHANTOM_PREFIX,
+    STATE_NAME,
+    ImageRef,
+    Region,
+    contradictions,
+    features,
+    open_image,
+    set_folders,
+)
 from vitar.grading import grade
 from vitar.protocol.prompts import OPTION_LETTERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_STATE_NAME = "state.json"
 _MASK = "mask"
 
 
@@ -65,7 +73,13 @@ def check_examples(path: str | Path) -> Iterator[CheckedItem]:
         DataSetError: there is no such set, its columns are others, or a file of it is damaged.
     """
     memory = _Memory()
-    for folder in _set_folders(Path(path)):
+    folders = set_folders(path)
+    if not folders:
+        raise DataSetError(
+            f"{path}: no stored set of examples here or in a folder directly inside. Expected a folder that "
+            "`vitar data` or `vitar curate` wrote."
+        )
+    for folder in folders:
         for row_number, row in enumerate(_rows(folder)):
             place = f"{folder} row {row_number}"
             yield CheckedItem(place, row["id"] or "", tuple(_findings(row, place, memory)))
@@ -173,25 +187,12 @@ def _region_findings(regions: list[Region], width: int, height: int) -> Iterator
                     yield Finding("bad_mask", f"the mask of region {region.label!r} has no pixel")
 
 
-def _set_folders(path: Path) -> list[Path]:
-    """The folder itself, or those directly inside that hold a set: a `DatasetDict`, or the output of a curation."""
-    if (path / _STATE_NAME).is_file():
-        return [path]
-    found = sorted(state.parent for state in path.glob(f"*/{_STATE_NAME}"))
-    if not found:
-        raise DataSetError(
-            f"{path}: no stored set of examples here or in a folder directly inside. Expected a folder that "
-            "`vitar data` or `vitar curate` wrote."
-        )
-    return found
-
-
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
     """The rows of a stored set, read through once."""
     import pyarrow as pa
 
     try:
-        state = json.loads((folder / _STATE_NAME).read_text())
+        state = json.loads((folder / STATE_NAME).read_text())
         for data_file in state["_data_files"]:
             with pa.OSFile(str(folder / data_file["filename"])) as file, pa.ipc.open_stream(file) as stream:
                 _require_columns(stream.schema, folder)

@@ -30,6 +30,9 @@ ANSWER_TYPES = ("choice", "yes_no", "closed", "open")
 
 PHANTOM_PREFIX = "phantom:"
 
+STATE_NAME = "state.json"
+"""In the folder of a stored set, as `datasets` writes it."""
+
 
 @dataclass(frozen=True)
 class ImageRef:
@@ -255,12 +258,26 @@ def load_examples(path: str | Path) -> Sequence[Example]:
     """The examples in a folder that `save_examples` wrote, read lazily.
 
     Raises:
-        FileNotFoundError: there is no dataset in ``path``.
+        FileNotFoundError: there is no stored set in ``path``; the message names those in folders inside.
         ValueError: it has other columns.
     """
     from datasets import load_from_disk
 
+    folders = set_folders(path)
+    if folders != [Path(path)]:
+        inside = " and ".join(folder.name for folder in folders)
+        found = (
+            f"has its sets in {inside}; name one of these, as in {folders[0]}" if folders else "has none inside either"
+        )
+        raise FileNotFoundError(f"{path} holds no stored set of examples, and {found}")
     return from_dataset(load_from_disk(str(path)))
+
+
+def set_folders(path: str | Path) -> list[Path]:
+    """The folder itself if it is a stored set, else those directly inside that are, as the splits of a curation."""
+    if (Path(path) / STATE_NAME).is_file():
+        return [Path(path)]
+    return sorted(state.parent for state in Path(path).glob(f"*/{STATE_NAME}"))
 
 
 class _StoredExamples(Sequence[Example]):

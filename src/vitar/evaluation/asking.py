@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
 
-from vitar.backends.base import Backend, Completion
+from vitar.backends.base import Backend
 from vitar.data.example import Example
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.majority import majority
+from vitar.evaluation.openings import kit_opening
 from vitar.imaging.environment import EnvironmentConfig
-from vitar.protocol.messages import Message
 from vitar.protocol.trace import ImageStore, Sampling, Trace
 from vitar.rollout import rollout
 
@@ -27,6 +26,7 @@ def asking(
     items: Sequence[Example],
     *,
     tools: tuple[str, ...],
+    prompt: str,
     sampling: Sampling,
     store: ImageStore,
     at_once: int,
@@ -36,6 +36,7 @@ def asking(
 
     Args:
         items: all of the run, which some conditions need to know.
+        prompt: kit in whose words conditions that ask directly do; "" for our own.
         budgets: example id -> tokens that a vote on it may take; needed by conditions that vote.
 
     Raises:
@@ -50,40 +51,33 @@ def asking(
     )
     instead = condition.instead(items) if condition.instead else None
     intervene = condition.intervene(backend, items) if condition.intervene else None
+    opening = kit_opening(prompt, items) if prompt and condition.mode == "direct" else None
 
     def ask(chosen: Sequence[Example]) -> Iterator[Trace]:
         asked = [instead(example) for example in chosen] if instead else chosen
         if condition.votes:
             return majority(
-                backend, asked, budgets, limits, condition=name, store=store, sampling=sampling, at_once=at_once
+                backend,
+                asked,
+                budgets,
+                limits,
+                condition=name,
+                opening=opening,
+                store=store,
+                sampling=sampling,
+                at_once=at_once,
             )
         return rollout(
-            backend if condition.images else WithoutImages(backend),
+            backend,
             asked,
             limits,
             mode=condition.mode,
             condition=name,
             intervene=intervene,
-            store=store if condition.images else None,
+            opening=opening,
+            store=store,
             sampling=sampling,
             at_once=at_once,
         )
 
     return ask
-
-
-class WithoutImages:
-    """A backend that shows its model the words of a conversation alone."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.name, self.coordinates = backend.name, backend.coordinates
-        self.coordinate_step, self.zoom_side_px = backend.coordinate_step, backend.zoom_side_px
-
-    def generate(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
-        return self._backend.generate([[_words(message) for message in c] for c in conversations], tools)
-
-
-def _words(message: Message) -> Message:
-    parts = [part for part in message["content"] if part["type"] == "text"]
-    return cast(Message, {**message, "content": parts})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from vitar.backends.base import Backend
 from vitar.data.example import Example
 from vitar.evaluation.interventions import oracle_box, random_box, unmarked, wrong_region
-from vitar.evaluation.replaced_images import Instead, blank_image, shuffled_image
+from vitar.evaluation.replaced_images import Instead, blank_image, no_image, shuffled_image
 from vitar.rollout import Intervention, Mode
 
 
@@ -26,7 +26,6 @@ class Condition:
         intervene: makes what replaces an action, or its observation, for the backend that is being evaluated and all
             items of the run.
         instead: makes, of all items of the run, what is asked in place of an item.
-        images: whether the model is shown any.
         max_actions: actions that the model may take. It need not take them.
         votes: the answer is that of most of several samples, see `majority`.
     """
@@ -34,7 +33,6 @@ class Condition:
     mode: Mode = "interactive"
     intervene: Callable[[Backend, Sequence[Example]], Intervention] | None = None
     instead: Callable[[Sequence[Example]], Instead] | None = None
-    images: bool = True
     max_actions: int = 1
     votes: bool = False
 
@@ -48,7 +46,7 @@ CONDITIONS: dict[str, Condition] = {
     "unmarked": Condition("interactive", unmarked),
     "blank_image": Condition("interactive", instead=blank_image),
     "shuffled_image": Condition("interactive", instead=shuffled_image),
-    "text_only": Condition("direct", images=False),
+    "text_only": Condition("direct", instead=no_image),
     "think_0": Condition("interactive", max_actions=0),
     "think_1": Condition("interactive", max_actions=1),
     "think_2": Condition("interactive", max_actions=2),

@@ -54,7 +54,7 @@ def _stored(path: str, start: int, count: int | None) -> Sequence[Example]:
     try:
         examples = load_examples(path)
     except FileNotFoundError as error:
-        raise ValueError(f"{path} holds no stored set of examples; `vitar data` writes one") from error
+        raise ValueError(str(error)) from error
     end = len(examples) if count is None else start + count
     if not start < end <= len(examples):
         raise ValueError(f"{path} has {len(examples)} items; there are no items {start} to {end}")

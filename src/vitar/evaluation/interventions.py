@@ -18,7 +18,6 @@ from vitar.backends.base import Backend
 from vitar.data.example import Example
 from vitar.data.phantoms.scene import seeded_rng
 from vitar.grading.overlap import areas, intersections
-from vitar.imaging.coordinates import View
 from vitar.imaging.environment import Environment, Observation
 from vitar.imaging.geometry import Box
 from vitar.protocol.actions import Action, MarkRegion, Zoom
@@ -94,14 +93,14 @@ def unmarked(backend: Backend, items: Sequence[Example] = ()) -> Intervention:
             return action
         observation = environment.step(action)
         before = environment.views[action.image - 1]
-        environment.views[-1] = View(before.image, before.frame)
+        environment.views[-1] = before
         return replace(observation, image=before.image)
 
     return intervene
 
 
 def _true_boxes(example: Example, environment: Environment, action: Action) -> list[Box]:
-    """What a perfect reader would act on in place of ``action``, in pixels of the original; empty without regions.
+    """What a perfect reader would act on in place of ``action``, on the first image; empty without regions.
 
     Of more regions than `mark_region` may outline, the largest.
     """
@@ -167,13 +166,16 @@ def _gray_levels(image: Image.Image, boxes_N4: np.ndarray) -> np.ndarray:
 def _redirected(action: Action, boxes: Sequence[Box], environment: Environment, step: int) -> Action:
     """The same kind of action on ``boxes``, as the model would have written it.
 
-    It acts on the image that the model named or, if that shows nothing of the boxes, on the image of the question.
-    The model's own action comes back if it is not valid, or if the environment would refuse the new one.
+    It acts on the image that the model named or, if that shows nothing of the boxes, on the first image of the
+    question, whose regions are known. The model's own action comes back if it is not valid, or if the environment would
+    refuse the new one.
     """
     if not _is_accepted(action, environment):
         return action
     for number in (action.image, 1):
         view = environment.views[number - 1]
+        if view.source != 1:
+            continue
         grid = environment.coordinates.frame(view)
         shown = [box for box in boxes if box.to(grid).clipped().area > 0]
         if shown:

@@ -18,7 +18,7 @@ from vitar.evaluation.run_folder import RunError
 from vitar.grading import reading
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.trace import Failure, ImageStore, Sampling, StopReason, Trace
-from vitar.rollout import rollout
+from vitar.rollout import Opening, rollout
 
 REFERENCE = "think_twice"
 """The condition whose tokens a vote may spend."""
@@ -36,6 +36,7 @@ def majority(
     limits: EnvironmentConfig,
     *,
     condition: str,
+    opening: Opening | None,
     store: ImageStore,
     sampling: Sampling,
     at_once: int,
@@ -71,6 +72,7 @@ def majority(
             limits,
             mode="direct",
             condition=condition,
+            opening=opening,
             store=store,
             sampling=drawn,
             at_once=at_once,

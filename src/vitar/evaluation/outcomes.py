@@ -21,8 +21,9 @@ class Outcome:
 
     Args:
         token_f1: of an open answer, else None.
-        iou: of the first action that was carried out with the true regions; None without one of either, and where the
-            model was shown another image than they are of.
+        iou: of the first action that was carried out with the true regions, which are on the question's first image:
+            0 for an action on another one. None without one of either, and where the model was shown another image
+            than they are of.
     """
 
     example: Example
@@ -39,11 +40,12 @@ class Outcome:
 
 def outcome(example: Example, trace: Trace) -> Outcome:
     """Grades an episode."""
-    boxes, true = trace.first_boxes, [region.box_xyxy for region in example.regions]
-    shown = bool(example.images) and trace.is_about(example.images[0].uri)
+    first, true = trace.first_action, [region.box_xyxy for region in example.regions]
     score = grade_example(example, trace.answer)
-    iou = region_iou(boxes, true) if boxes and true and shown else None
-    return Outcome(example, trace, score.correct, score.token_f1, bool(boxes), iou)
+    iou = None
+    if first and true and example.images and trace.is_about(example.images[0].uri):
+        iou = region_iou(first.boxes, true) if first.source == 1 else 0.0
+    return Outcome(example, trace, score.correct, score.token_f1, first is not None, iou)
 
 
 def paired(examples: Sequence[Example], condition: str, traces: Iterable[Trace]) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""Questions with another image than their own: what a model makes of a question whose image says nothing about it."""
+"""Questions without their own images: what a model makes of a question when nothing that it sees is about it."""
 
 from __future__ import annotations
 
@@ -24,36 +24,46 @@ def blank_image(items: Sequence[Example]) -> Instead:
     return lambda example: replace(example, images=tuple(map(_blank, example.images)))
 
 
-def shuffled_image(items: Sequence[Example]) -> Instead:
-    """The question with the images of another item of the run.
+def no_image(items: Sequence[Example]) -> Instead:
+    """The words of the question alone."""
+    return lambda example: replace(example, images=())
 
-    The other item is of another patient, or image, and of the same modality where the run has one. Items are put in an
-    order that depends on their ids alone and each gets the images of the next one that will do, so an image is shown
-    about as often as it has questions of its own.
+
+def shuffled_image(items: Sequence[Example]) -> Instead:
+    """The question with the images of other items of the run, as many as it has of its own.
+
+    The other items are of another patient, or image, and of the same modality where the run has such. Items are put in
+    an order that depends on their ids alone and each gets the images of the next ones that will do, so an image is
+    shown about as often as it has questions of its own.
 
     Raises:
-        RunError: an item has no other one to take an image from.
+        RunError: an item has not as many other images to take.
     """
     order = seeded_rng("shuffled_image", *(item.id for item in items)).permutation(len(items))
     line = [items[place] for place in order]
-    images = {item.id: _next(line, place).images for place, item in enumerate(line)}
+    images = {item.id: _next_images(line, place) for place, item in enumerate(line)}
     return lambda example: replace(example, images=images[example.id])
 
 
-def _next(line: Sequence[Example], place: int) -> Example:
-    """The next item in the line, round its end, with another image and group; of the same modality if possible."""
+def _next_images(line: Sequence[Example], place: int) -> tuple[ImageRef, ...]:
+    """Different images of the next items in the line, round its end; those of the same modality first."""
     own = line[place]
     behind = (line[(place + step) % len(line)] for step in range(1, len(line)))
-    others = (item for item in behind if _differs(item, own))
-    first = next(others, None)
-    if first is None:
+    found: dict[str, ImageRef] = {}
+    unlike: dict[str, ImageRef] = {}
+    for item in behind:
+        if len(found) >= len(own.images):
+            break
+        if _differs(item, own):
+            (found if item.modality == own.modality else unlike).update({ref.uri: ref for ref in item.images})
+    others = list((found | unlike).values())[: len(own.images)]
+    if len(others) < len(own.images):
         raise RunError(
-            f"shuffled_image shows each question with the image of another patient, and the run has none besides that "
-            f"of {own.id}; add items of other groups or leave the condition out"
+            f"shuffled_image shows each question with as many images of other patients as it has of its own, and the "
+            f"run has {len(others)} for the {len(own.images)} of {own.id}; add items of other groups or leave the "
+            "condition out"
         )
-    if first.modality == own.modality:
-        return first
-    return next((item for item in others if item.modality == own.modality), first)
+    return tuple(others)
 
 
 def _differs(item: Example, own: Example) -> bool:

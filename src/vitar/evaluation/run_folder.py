@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,8 @@ def claim(folder: Path, config: DataclassInstance) -> list[str]:
     """Makes ``folder`` that of a run with ``config``, or checks that it already is.
 
     Args:
-        config: a dataclass with a field ``conditions``. Conditions may be added to a run; all else must be the same.
+        config: a dataclass with a field ``conditions``. Conditions may be added to a run; all else must be the same. A
+            setting that the run's record lacks, since it is younger than the run, had its default there.
 
     Returns:
         the conditions of the run: those that it had, then those that are new.
@@ -54,7 +55,8 @@ def claim(folder: Path, config: DataclassInstance) -> list[str]:
             raise RunError(f"{folder} exists and is no evaluation run (it has no {RECORD_NAME}); give another folder")
         write_run_record(folder, config)
         return wanted["conditions"]
-    had = _read_config(record)
+    defaults = {field.name: field.default for field in fields(config) if field.default is not MISSING}
+    had = json.loads(json.dumps(defaults)) | _read_config(record)
     names = [name for name in wanted if name != "conditions" and had.get(name) != wanted[name]]
     if names or not isinstance(had.get("conditions"), list):
         differing = ", ".join(f"{name} ({had.get(name)!r} there, {wanted[name]!r} now)" for name in names)
@@ -75,18 +77,18 @@ def keep_examples(folder: Path, examples: Iterable[Example]) -> list[Example]:
         the same examples with their images in the folder.
 
     Raises:
-        RunError: other examples are there, there is none, two have one id, or one has no image or several.
+        RunError: other examples are there, there is none, two have one id, or one has no image.
         ImageError: an image cannot be read.
     """
     store, path = ImageStore(folder / "images"), folder / EXAMPLES_NAME
-    before = [json.loads(line) for line in path.read_bytes().split(b"\n") if line] if path.is_file() else None
+    before = [_record_of(line) for line in path.read_bytes().split(b"\n") if line] if path.is_file() else None
     records: dict[str, dict[str, Any]] = {}
     for number, example in enumerate(examples):
-        if len(example.images) != 1:
-            raise RunError(f"example {example.id!r} has {len(example.images)} images; the loop acts on exactly one")
+        if not example.images:
+            raise RunError(f"example {example.id!r} has no image; a run asks about images, so leave it out of the data")
         if example.id in records:
             raise RunError(f"two examples have the id {example.id!r}; ids must be unique in a run")
-        record = _example_record(example, store.put(open_image(example.images[0])))
+        record = _example_record(example, [store.put(open_image(ref)) for ref in example.images])
         if before is not None and (number >= len(before) or before[number] != record):
             there = before[number] if number < len(before) else {}
             names = ", ".join(name for name in record if there.get(name) != record[name])
@@ -101,7 +103,7 @@ def keep_examples(folder: Path, examples: Iterable[Example]) -> list[Example]:
         write_atomically(path, "".join(json.dumps(record) + "\n" for record in records.values()))
     elif len(before) != len(records):
         raise RunError(f"{path} has {len(before)} items and the data {len(records)}; begin a run in another folder")
-    return [_example(record, store) for record in records.values()]
+    return [_example(record, store.folder) for record in records.values()]
 
 
 def kept_traces(path: Path, condition: str, ids: Collection[str]) -> set[str]:
@@ -159,7 +161,7 @@ def read_run(folder: Path) -> StoredRun:
     store = ImageStore(folder / "images")
     try:
         lines = (folder / EXAMPLES_NAME).read_bytes().split(b"\n")
-        examples = tuple(_example(json.loads(line), store) for line in lines if line.strip())
+        examples = tuple(stored_example(line, store.folder) for line in lines if line.strip())
         names = [str(name) for name in config["conditions"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{folder} cannot be read as an evaluation run: {error}") from error
@@ -174,6 +176,18 @@ def read_run(folder: Path) -> StoredRun:
                 "eval command again to go on with the run to its end"
             )
     return StoredRun(config, examples, traces)
+
+
+def stored_example(line: bytes, images: Path) -> Example:
+    """The example that a line of `EXAMPLES_NAME` holds.
+
+    Args:
+        images: folder of the files that it names.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: the line holds no example.
+    """
+    return _example(_record_of(line), images)
 
 
 def weights_digest(model: Path) -> str:
@@ -219,19 +233,27 @@ def _read_config(record: Path) -> dict[str, Any]:
     return config
 
 
-def _example_record(example: Example, image: str) -> dict[str, Any]:
-    """An example as a line of `EXAMPLES_NAME`: ``image`` names a file of the store in place of ``images``.
+def _example_record(example: Example, images: Sequence[str]) -> dict[str, Any]:
+    """An example as a line of `EXAMPLES_NAME`, its ``images`` the names of files of the store.
 
     Regions are their boxes, which is what an evaluation measures; masks stay with the data set.
     """
-    record: dict[str, Any] = {"id": example.id, "image": image}
+    record: dict[str, Any] = {"id": example.id, "images": images}
     record |= {name: value for name, value in asdict(example).items() if name not in ("id", "images")}
     record["regions"] = [{"label": region.label, "box_xyxy": region.box_xyxy} for region in example.regions]
     return json.loads(json.dumps(record))
 
 
-def _example(record: dict[str, Any], store: ImageStore) -> Example:
-    texts = {name: value for name, value in record.items() if name not in ("image", "options", "regions")}
+def _record_of(line: bytes) -> dict[str, Any]:
+    """A line of `EXAMPLES_NAME`. Runs from before questions had several images name their one in ``image``."""
+    record = json.loads(line)
+    if "image" in record:
+        record["images"] = [record.pop("image")]
+    return record
+
+
+def _example(record: dict[str, Any], images: Path) -> Example:
+    texts = {name: value for name, value in record.items() if name not in ("images", "options", "regions")}
     regions = tuple(Region(region["label"], tuple(region["box_xyxy"])) for region in record["regions"])
-    image = ImageRef(str(store.folder / record["image"]))
-    return Example(images=(image,), options=tuple(record["options"]), regions=regions, **texts)
+    references = tuple(ImageRef(str(images / name)) for name in record["images"])
+    return Example(images=references, options=tuple(record["options"]), regions=regions, **texts)

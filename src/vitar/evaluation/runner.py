@@ -20,6 +20,7 @@ from vitar.evaluation.asking import asking
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.majority import REFERENCE
 from vitar.evaluation.metrics import Metrics, compute_metrics
+from vitar.evaluation.openings import KITS, kit_opening
 from vitar.evaluation.run_folder import METRICS_NAME, claim, keep_examples, kept_traces, write_atomically
 from vitar.imaging.environment import TOOL_NAMES
 from vitar.protocol.trace import ImageStore, Sampling, StopReason, TraceWriter, read_traces
@@ -39,6 +40,7 @@ class EvaluationConfig:
         start, count: which items of the data.
         conditions: names out of `CONDITIONS`.
         tools: names of the tools that the model may use.
+        prompt: name out of `KITS`, in whose words the conditions that ask directly do; "" for our own.
         temperature: 0 takes the most likely token.
         max_new_tokens: limit of one turn.
         batch_size: conversations per forward pass, or requests to a server at a time.
@@ -61,10 +63,13 @@ class EvaluationConfig:
     batch_size: int = 16
     seed: int = 0
     server: str = ""
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         _check_names("condition", self.conditions, tuple(CONDITIONS))
         _check_names("tool", self.tools, TOOL_NAMES)
+        if self.prompt and self.prompt not in KITS:
+            raise ValueError(f"no kit called {self.prompt!r} asks in one message; known are {', '.join(KITS)}")
         if min(self.count, self.max_new_tokens, self.batch_size) < 1 or self.start < 0:
             raise ValueError(
                 "count, max_new_tokens and batch_size must be at least 1 and start at least 0, "
@@ -89,6 +94,8 @@ def evaluate(config: EvaluationConfig, backend: Backend, examples: Sequence[Exam
         ImageError: an image cannot be read.
         TraceError: a trace file was damaged by something else than a kill.
     """
+    if config.prompt:  # a kit that does not know this data is refused before there is a folder
+        kit_opening(config.prompt, examples[:1])
     conditions = claim(out, config)
     with tqdm(examples, desc="items", unit="item") as shown:
         items = keep_examples(out, shown)
@@ -120,6 +127,7 @@ def _run_condition(
         backend,
         items,
         tools=config.tools,
+        prompt=config.prompt,
         sampling=Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens, seed=config.seed),
         store=ImageStore(path.parent.parent / "images"),
         at_once=block,

@@ -25,10 +25,12 @@ class View:
     Args:
         image: the pixels shown, mode ``L`` or ``RGB``.
         frame: the pixel grid of ``image`` over the rectangle of the original that it shows.
+        source: number of that original among the images of the question, from 1.
     """
 
     image: Image.Image
     frame: Frame
+    source: int = 1
 
 
 class Coordinates(ABC):

@@ -1,4 +1,4 @@
-"""The image of one question as something a model can act on.
+"""The images of one question as something a model can act on.
 
 A mistake of the model (a reversed box, an unknown image number, one action too many) is a value: an `Observation`
 whose text tells the model what was wrong, and the attempt costs no action. A mistake of the caller raises.
@@ -62,12 +62,14 @@ class Observation:
         image: the new image, or None after an error.
         boxes: the regions that were acted on, cut to the image, in pixels of the original; empty after an error.
         error: an `ActionError`, or None.
+        source: number of the question's image that the boxes are on, from 1.
     """
 
     text: str
     image: Image.Image | None = None
     boxes: tuple[Box, ...] = ()
     error: str | None = None
+    source: int = 1
 
 
 @runtime_checkable
@@ -91,9 +93,9 @@ class ZoomAction(Protocol):
 
 
 class Environment:
-    """One episode over one image: actions in, observations out, no randomness.
+    """One episode over the images of a question: actions in, observations out, no randomness.
 
-    Every image that the model was shown stays available under its number: 1 is the image of the question, each
+    Every image that the model was shown stays available under its number: 1 to n are the images of the question, each
     successful action adds the next. `reset` forgets everything about the episode before.
     """
 
@@ -104,15 +106,16 @@ class Environment:
         self.actions_left = 0
         self.turns_left = 0
 
-    def reset(self, image: Image.Image) -> None:
-        """Begin an episode on ``image``, an original of mode ``L`` or ``RGB`` as `load_image` returns it.
+    def reset(self, *images: Image.Image) -> None:
+        """Begin an episode on ``images``, originals of mode ``L`` or ``RGB`` as `load_image` returns them.
 
         Raises:
-            ValueError: the mode is another one.
+            ValueError: the mode of an image is another one.
         """
-        if image.mode not in ("L", "RGB"):
-            raise ValueError(f"an environment takes images of mode L or RGB, got {image.mode}; use load_image")
-        self.views = [View(image, Frame.original(*image.size))]
+        for image in images:
+            if image.mode not in ("L", "RGB"):
+                raise ValueError(f"an environment takes images of mode L or RGB, got {image.mode}; use load_image")
+        self.views = [View(image, Frame.original(*image.size), source) for source, image in enumerate(images, start=1)]
         self.actions_left = self.config.max_actions
         self.turns_left = self.config.max_turns
 
@@ -153,7 +156,7 @@ class Environment:
         listed = ", ".join(shown(rounded(box)) for box in read.boxes)
         regions = "region" if len(read.boxes) == 1 else "regions"
         done = f"image {image} with the {regions} {listed} marked."
-        return self._succeed(View(outline(view.image, read.boxes), view.frame), done, read, image)
+        return self._succeed(View(outline(view.image, read.boxes), view.frame, view.source), done, read, image)
 
     def zoom(self, box: Sequence[float], image: int = 1) -> Observation:
         """Show a region of a view, enlarged from the pixels of the original, without marks drawn before.
@@ -165,18 +168,19 @@ class Environment:
         read = self._read("zoom", [box], image)
         if isinstance(read, Refusal):
             return Observation(read.text, error=read.error)
-        enlarged, crop = enlarge(self.views[0].image, read.boxes[0], self.config.zoom_side_px)
+        source = self.views[image - 1].source
+        enlarged, crop = enlarge(self.views[source - 1].image, read.boxes[0], self.config.zoom_side_px)
         done = f"the region {shown(rounded(read.boxes[0]))} of image {image}, enlarged."
-        return self._succeed(View(enlarged, Frame.over(crop, *enlarged.size)), done, read, image)
+        return self._succeed(View(enlarged, Frame.over(crop, *enlarged.size), source), done, read, image)
 
     def _succeed(self, view: View, done: str, read: ReadBoxes, image: int) -> Observation:
         """Take up a new view and use up an action."""
         self.views.append(view)
         self.actions_left -= 1
         cut = f" What lay outside image {image} was cut off." if read.cut else ""
-        original = self.views[0].frame
+        original = self.views[view.source - 1].frame
         boxes = tuple(box.to(original).clipped() for box in read.boxes)
-        return Observation(f"Image {len(self.views)}: {done}{cut}", view.image, boxes)
+        return Observation(f"Image {len(self.views)}: {done}{cut}", view.image, boxes, source=view.source)
 
     def _read(self, tool: str, written: Sequence[Sequence[float]], image: int) -> ReadBoxes | Refusal:
         """The boxes of an action that may be carried out, or the first thing wrong with it."""

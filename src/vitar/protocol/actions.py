@@ -72,7 +72,7 @@ class ParseFailure:
 
 @dataclass(frozen=True)
 class MarkRegion:
-    """Draw the outlines of ``boxes`` on image number ``image`` (the image of the question is 1)."""
+    """Draw the outlines of ``boxes`` on image number ``image`` (those of the question come first, from 1)."""
 
     boxes: tuple[WireBox, ...]
     image: int = 1
@@ -95,7 +95,7 @@ class Answer:
 
 Action: TypeAlias = MarkRegion | Zoom
 
-_IMAGE_SCHEMA = {"type": "integer", "description": "Number of the image to use; the image of the question is 1."}
+_IMAGE_SCHEMA = {"type": "integer", "description": "Number of the image to use; the first image of the question is 1."}
 _BOX_SCHEMA: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 
 

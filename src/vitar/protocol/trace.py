@@ -82,6 +82,7 @@ class Round(_Record):
         action: the action that was applied, as ``{"name": …, "arguments": {…}}``; None if there was none.
         intervened: True if ``action`` or the observation is not what the model's own action would have given.
         boxes: the boxes of the action, left, top, right, bottom, in pixels of the original image.
+        source: number of the question's image that the boxes are on, from 1, also where the action was on a view of it.
         image: `ImageStore` name of the image that came back.
         observation: the text that came back.
         error: what was wrong with the action, if the environment refused it.
@@ -95,6 +96,7 @@ class Round(_Record):
     action: dict[str, Any] | None = None
     intervened: bool = False
     boxes: tuple[tuple[float, float, float, float], ...] = ()
+    source: int = 1
     image: str | None = None
     observation: str | None = None
     error: str | None = None
@@ -132,25 +134,35 @@ class Trace(_Record):
         example_id: the example that was asked.
         model: name of the model.
         condition: name of the evaluation condition, e.g. ``think_twice``.
-        image: `ImageStore` name of the image of the question.
+        images: `ImageStore` names of the images of the question, in order; empty if nothing was kept or shown.
         rounds: the turns in order.
         answer: what was answered, without tags; given exactly when ``stop_reason`` is ``answered``.
         stop_reason: how the episode ended.
         failure: details when it did not end in an answer.
         sampling: how tokens were drawn.
-        schema_version: version of this record's fields.
+        schema_version: version of this record's fields. In version 1 there was one ``image``.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     example_id: str
     model: str
     condition: str
-    image: str | None = None
+    images: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = ()
     answer: str | None = None
     stop_reason: StopReason
     failure: Failure | None = None
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_image(cls, data: Any) -> Any:
+        """A record of version 1 as one of today."""
+        if not isinstance(data, dict) or data.get("schema_version") != 1:
+            return data
+        image = data.get("image")
+        rest = {name: value for name, value in data.items() if name != "image"}
+        return {**rest, "schema_version": 2, "images": () if image is None else (image,)}
 
     @model_validator(mode="after")
     def _answer_fits_stop_reason(self) -> Self:
@@ -180,13 +192,18 @@ class Trace(_Record):
         return None if None in counts else sum(count for count in counts if count is not None)
 
     @property
+    def first_action(self) -> Round | None:
+        """The first round whose action was carried out; None without one."""
+        return next((r for r in self.rounds if r.boxes), None)
+
+    @property
     def first_boxes(self) -> tuple[tuple[float, float, float, float], ...]:
         """Boxes of the first action that was carried out; empty without one."""
-        return next((r.boxes for r in self.rounds if r.boxes), ())
+        return self.first_action.boxes if self.first_action else ()
 
     def is_about(self, image_uri: str) -> bool:
-        """Whether the question was shown with this image of the store; a trace that names no image may be about any."""
-        return self.image is None or self.image == Path(image_uri).name
+        """Whether this is the question's first image that was shown; a trace that names no image may be about any."""
+        return not self.images or self.images[0] == Path(image_uri).name
 
 
 def action_record(action: Action) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from vitar.evaluation.metrics import Cell, Comparison
 from vitar.reports.headline import BLIND, CONTROLS, DECISIVE, certainty, in_figures, sign
 from vitar.reports.run import SINGLE, THINK, Run
-from vitar.reports.wording import decimals, listed, percent, points, signed_points
-
-UNDEFINED = "undefined"
+from vitar.reports.wording import UNDEFINED, decimals, listed, percent, points, signed_points
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,8 @@ def _spent(think: Cell, single: Cell) -> str:
         ("turns", think.rounds, single.rounds, 2),
     ]
     return ", ".join(
-        f"{_number(two, places)} against {_number(one, places)} {what}" for what, two, one, places in parts
+        f"{decimals(two, places)} against {decimals(one, places)} {what}" for what, two, one, places in parts
     )
-
-
-def _number(value: float | None, places: int) -> str:
-    return UNDEFINED if value is None else decimals(value, places)
 
 
 def _ratio(first: float | None, second: float | None) -> float | None:
@@ -145,9 +139,12 @@ Found = dict[tuple[str, str], tuple[str, Comparison]]
 
 def _found(run: Run, wanted: dict[tuple[str, str], str]) -> tuple[Found, list[str]]:
     """The comparisons that there are, by their pairs with words for the second side, and what is missing for others."""
+    absent = list(dict.fromkeys(name for pair in wanted for name in pair if name not in run.conditions))
+    missing = [f"not run: {listed(absent)}"] if absent else []
     found: Found = {}
-    missing: list[str] = []
     for pair, words in wanted.items():
+        if set(pair) & set(absent):
+            continue
         comparison = _comparison(run, *pair)
         if isinstance(comparison, str):
             missing.append(comparison)

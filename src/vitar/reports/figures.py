@@ -13,8 +13,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from vitar.reports.wording import cut
+
 WIDTH = 340
 ROW = 22
+LEFT, RIGHT = 122.0, 290.0
+"""Of the axis of a plot in rows: labels stand before, values after it."""
+LABEL_CHARACTERS = 17
+"""Of the label of a row; longer ones are cut in their middle."""
 STYLES = {
     "single_pass": 0,
     "think_twice": 1,
@@ -23,8 +29,15 @@ STYLES = {
     "unmarked": 4,
     "blank_image": 5,
     "shuffled_image": 6,
+    "wrong_region": 8,
+    "text_only": 9,
+    "think_0": 10,
+    "think_1": 11,
+    "think_2": 12,
+    "think_3": 13,
+    "majority_k": 14,
 }
-"""Condition -> number of its colour and marker."""
+"""Condition -> number of its style: from 8 on the colours come again, each with another marker."""
 OTHER_STYLE = 7
 MAX_POINTS = 120
 """Points of a line; longer histories are averaged, since single steps of reinforcement are noise."""
@@ -39,7 +52,17 @@ _MARKERS = (
     "M-5 0L-2-4H2L5 0L2 4H-2Z",  # hexagon
     "M0-5L4.8-1.5L3 4H-3L-4.8-1.5Z",  # pentagon
 )
-_DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 2", "1 2", "10 4", "3 3")
+COLOURS = 8
+DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 2", "1 2", "10 4", "3 3")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its caption; the key, where there is one, is HTML."""
+
+    caption: str
+    svg: Markup
+    key: Markup | None = None
 
 
 @dataclass(frozen=True)
@@ -72,37 +95,35 @@ def interval_plot(
         alt: what the plot is of; the rows' texts are added to it.
         zero: where a heavier line stands, for differences.
     """
-    left, right = 104.0, 286.0  # labels before, values after
     height = len(dots) * ROW + 26
 
     def x_of(value: float) -> float:
-        return left + (min(max(value, low), high) - low) / (high - low) * (right - left)
+        return LEFT + (min(max(value, low), high) - low) / (high - low) * (RIGHT - LEFT)
 
     bottom = len(dots) * ROW + 4
     parts = []
     for tick in ticks(low, high, 4):
         x = x_of(tick)
         parts.append(f'<path class="grid" d="M{x:.1f} 2V{bottom}"/>')
-        parts.append(_text(show(tick), x, bottom + 14, "middle", "tick"))
+        parts.append(text_at(show(tick), x, bottom + 14, "middle", "tick"))
     if zero is not None:
         parts.append(f'<path class="zero" d="M{x_of(zero):.1f} 2V{bottom}"/>')
     for row, dot in enumerate(dots):
         y = row * ROW + ROW / 2 + 2
-        parts.append(_text(dot.label, left - 8, y + 4, "end"))
-        parts.append(_text(dot.text, WIDTH - 2, y + 4, "end"))
+        parts.append(text_at(cut(dot.label, LABEL_CHARACTERS), LEFT - 8, y + 4, "end"))
+        parts.append(text_at(dot.text, WIDTH - 2, y + 4, "end"))
         if dot.value is None:
             continue
         if dot.low is not None and dot.high is not None:
             span = f"M{x_of(dot.low):.1f} {y}H{x_of(dot.high):.1f}"
-            parts.append(f'<path class="line s{dot.style}" d="{span}"/>')
-        place = f"translate({x_of(dot.value):.1f} {y})"
-        parts.append(f'<path class="mark s{dot.style}" transform="{place}" d="{_MARKERS[dot.style]}"/>')
+            parts.append(f'<path class="line s{dot.style % COLOURS}" d="{span}"/>')
+        parts.append(mark_at(x_of(dot.value), y, dot.style))
     rows = "; ".join(f"{dot.label} {dot.text}" for dot in dots)
-    return _svg(height, f"{alt}: {rows}", parts)
+    return svg_plot(height, f"{alt}: {rows}", parts)
 
 
-def line_plot(lines: Sequence[Line], alt: str) -> Markup:
-    """Lines over training steps; each has its colour and dashes, as `legend` shows them.
+def line_plot(lines: Sequence[Line], alt: str, x_name: str = "step") -> Markup:
+    """Lines over training steps, or other whole numbers; each has its colour and dashes, as `legend` shows them.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -111,8 +132,8 @@ def line_plot(lines: Sequence[Line], alt: str) -> Markup:
     if not points:
         raise ValueError("a line plot needs at least one point")
     left, right, top, bottom = 44.0, WIDTH - 14.0, 8.0, 160.0
-    x_low, x_high = _extent([x for x, _ in points], pad=0)
-    y_low, y_high = _extent([y for _, y in points], pad=0.05)
+    x_low, x_high = extent([x for x, _ in points], pad=0)
+    y_low, y_high = extent([y for _, y in points], pad=0.05)
 
     def x_of(step: float) -> float:
         return left + (step - x_low) / (x_high - x_low) * (right - left)
@@ -124,16 +145,16 @@ def line_plot(lines: Sequence[Line], alt: str) -> Markup:
     for tick in ticks(y_low, y_high, 4):
         y = y_of(tick)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
-        parts.append(_text(f"{tick:.4g}".replace("-", "\N{MINUS SIGN}"), left - 6, y + 4, "end", "tick"))
+        parts.append(text_at(f"{tick:.4g}".replace("-", "\N{MINUS SIGN}"), left - 6, y + 4, "end", "tick"))
     for tick in ticks(x_low, x_high, 4):
         if tick.is_integer():
-            parts.append(_text(f"{tick:,.0f}", x_of(tick), bottom + 16, "middle", "tick"))
-    parts.append(_text("step", right, bottom + 32, "end", "tick"))
+            parts.append(text_at(f"{tick:,.0f}", x_of(tick), bottom + 16, "middle", "tick"))
+    parts.append(text_at(x_name, right, bottom + 32, "end", "tick"))
     for number, line in enumerate(lines):
         drawn = [f"{x_of(step):.1f} {y_of(value):.1f}" for step, value in thinned(line.points)]
         parts.append(_curve(number, "M" + "L".join(drawn if len(drawn) > 1 else drawn * 2)))
     ends = "; ".join(f"{ln.label} from {ln.points[0][1]:.3g} to {ln.points[-1][1]:.3g}" for ln in lines if ln.points)
-    return _svg(int(bottom) + 38, f"{alt}: {ends}", parts)
+    return svg_plot(int(bottom) + 38, f"{alt}: {ends}", parts)
 
 
 def legend(lines: Sequence[Line]) -> Markup:
@@ -142,6 +163,15 @@ def legend(lines: Sequence[Line]) -> Markup:
     for number, line in enumerate(lines):
         swatch = f'<svg aria-hidden="true" viewBox="0 0 26 8" width="26" height="8">{_curve(number, "M0 4H26")}</svg>'
         items.append(f"<li>{swatch} {escape(line.label)}</li>")
+    return Markup(f'<ul class="legend">{"".join(items)}</ul>')
+
+
+def marker_key(entries: Sequence[tuple[str, int]]) -> Markup:
+    """The key to markers, label and style of each, as an HTML list that wraps."""
+    items = []
+    for label, style in entries:
+        swatch = f'<svg aria-hidden="true" viewBox="0 0 14 14" width="14" height="14">{mark_at(7, 7, style)}</svg>'
+        items.append(f"<li>{swatch} {escape(label)}</li>")
     return Markup(f'<ul class="legend">{"".join(items)}</ul>')
 
 
@@ -163,17 +193,25 @@ def thinned(points: Sequence[tuple[float, float]], limit: int = MAX_POINTS) -> l
 
 def _curve(number: int, drawn: str) -> str:
     """A path in the colour and dashes of line ``number`` of a plot."""
-    style = number % len(_DASHES)
-    dashes = f' stroke-dasharray="{_DASHES[style]}"' if _DASHES[style] else ""
-    return f'<path class="curve s{(style + 1) % len(_DASHES)}"{dashes} d="{drawn}"/>'
+    style = number % len(DASHES)
+    dashes = f' stroke-dasharray="{DASHES[style]}"' if DASHES[style] else ""
+    return f'<path class="curve s{(style + 1) % len(DASHES)}"{dashes} d="{drawn}"/>'
 
 
-def _text(words: str, x: float, y: float, anchor: str, kind: str = "") -> str:
+def mark_at(x: float, y: float, style: int) -> str:
+    """The marker of a style, in its colour."""
+    shape = _MARKERS[style if style < COLOURS else (style + 3) % COLOURS]
+    return f'<path class="mark s{style % COLOURS}" transform="translate({x:.1f} {y:.1f})" d="{shape}"/>'
+
+
+def text_at(words: str, x: float, y: float, anchor: str, kind: str = "") -> str:
+    """Words at a place; ``anchor`` is SVG's, ``kind`` a class."""
     shown = f' class="{kind}"' if kind else ""
     return f'<text{shown} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _extent(values: Sequence[float], pad: float) -> tuple[float, float]:
+def extent(values: Sequence[float], pad: float) -> tuple[float, float]:
+    """From the least to the greatest value, with ``pad`` of that on both sides, and never nothing."""
     low, high = min(values), max(values)
     room = (high - low) * pad
     if low == high:
@@ -181,6 +219,7 @@ def _extent(values: Sequence[float], pad: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _svg(height: int, alt: str, parts: Sequence[str]) -> Markup:
+def svg_plot(height: int, alt: str, parts: Sequence[str]) -> Markup:
+    """A plot of `WIDTH`, with ``alt`` for those who cannot see it."""
     head = f'<svg class="plot" role="img" viewBox="0 0 {WIDTH} {height}" aria-label="{escape(alt)}">'
     return Markup(head + "".join(parts) + "</svg>")

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from vitar.evaluation.metrics import Comparison
 from vitar.reports.run import SINGLE, THINK, Run
-from vitar.reports.wording import listed, p_clause, percent, signed_points
+from vitar.reports.wording import SHOWN, listed, p_clause, percent, signed_points
 
 ALPHA = 0.05
+MALFORMED_SHARE = 0.05
+"""Share of episodes without a well-formed answer above which a sentence says so."""
 CONTROLS = {
     "random_box": "a random box of the same size",
     "wrong_region": "another region that looks alike",
@@ -55,7 +57,7 @@ def headline(run: Run) -> Headline:
         0: "Looking twice made no difference that these questions can show.",
         -1: "Looking twice hurt.",
     }[sign(look)]
-    sentences = (_on_the_look(run, look), *_on_the_region(run, sign(look) > 0), *_on_the_image(run))
+    sentences = (_on_the_look(run, look), *_on_the_form(run), *_on_the_region(run, sign(look) > 0), *_on_the_image(run))
     return Headline(claim, sentences)
 
 
@@ -65,6 +67,16 @@ def _on_the_look(run: Run, look: Comparison) -> str:
         right = f"{percent(think.accuracy)} of {look.n:,} questions right with two looks"
         return f"{run.metrics.model} answered {right} and {percent(single.accuracy)} with one: {_amount(look)}."
     return f"On the {look.n:,} questions that count both ways, two looks differ from one by {in_figures(look)}."
+
+
+def _on_the_form(run: Run) -> list[str]:
+    """A sentence on answers that were not well-formed, where they are many enough to matter for the difference."""
+    said = []
+    for name, words in ((THINK, "two looks"), (SINGLE, "one")):
+        cell = run.cell(name)
+        if cell and cell.valid is not None and cell.valid < 1 - MALFORMED_SHARE:
+            said.append(f"{percent(1 - cell.valid)} of the episodes with {words}")
+    return [f"{listed(said)} ended without a well-formed answer, which counts as wrong."] if said else []
 
 
 def _on_the_region(run: Run, helped: bool) -> list[str]:
@@ -149,6 +161,11 @@ def sign(comparison: Comparison) -> int:
     if low is not None and high is not None and low <= 0 <= high:
         return 0
     return 1 if comparison.difference > 0 else -1
+
+
+def mark(comparison: Comparison | None) -> str:
+    """`SHOWN` for a difference that is shown, else nothing."""
+    return SHOWN if comparison is not None and sign(comparison) else ""
 
 
 def _p(comparison: Comparison) -> float | None:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from vitar.data.example import Example, ImageRef, Region
+from vitar.analysis.annotators import AnnotatorAgreement
+from vitar.analysis.attention.record import ATTENTION_NAME, AttentionFile
+from vitar.analysis.efficiency import COSTS_NAME, Cost, Tradeoff
+from vitar.analysis.grounding import REGIONS_NAME, RegionsPart
+from vitar.data.example import Example
 from vitar.evaluation.metrics import Metrics
+from vitar.evaluation.run_folder import stored_example
 from vitar.protocol.trace import Trace, TraceError, read_traces
 from vitar.reports.run import Run, Training
 
 
 class ReportError(ValueError):
     """A folder is not what a report can be made from; the message says which file and why."""
+
+
+class _Costs(BaseModel):
+    schema_version: Literal[1]
+    costs: tuple[Cost, ...]
+    tradeoffs: tuple[Tradeoff, ...]
+
+
+class _Regions(BaseModel):
+    schema_version: Literal[1]
+    parts: tuple[RegionsPart, ...]
+    annotators: tuple[AnnotatorAgreement, ...]
+
+
+_File = TypeVar("_File", bound=BaseModel)
 
 
 def load_runs(folders: Sequence[Path]) -> list[Run]:
@@ -50,10 +69,8 @@ def _load_run(folder: Path, name: str) -> Run:
     try:
         metrics = Metrics.model_validate(_json(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(key) for key in first["loc"])
         raise ReportError(
-            f"{path} holds no metrics that this version of vitar can read: {where}: {first['msg']}."
+            f"{path} holds no metrics that this version of vitar can read: {_first_fault(error)}."
         ) from error
     record = _json(_existing(folder, "run.json", "an evaluation run"))
     if not isinstance(record, dict):
@@ -69,32 +86,50 @@ def _load_run(folder: Path, name: str) -> Run:
             raise ReportError(f"{error}.") from error
         if strangers := traces[condition].keys() - known:
             raise ReportError(f"{trace_path} has a trace of {min(strangers)!r}, which examples.jsonl does not hold.")
-    costs, regions = (_analysis(folder / name) for name in ("costs.json", "regions.json"))
-    return Run(name, folder, record, metrics, tuple(examples), traces, costs, regions)
+    costs = _analysis(folder / COSTS_NAME, _Costs, "vitar regrade writes it anew")
+    regions = _analysis(folder / REGIONS_NAME, _Regions, "vitar regrade writes it anew")
+    attention = _analysis(folder / ATTENTION_NAME, AttentionFile, "remove it, and vitar attention writes another")
+    return Run(
+        name,
+        folder,
+        record,
+        metrics,
+        tuple(examples),
+        traces,
+        costs=costs.costs if costs else (),
+        tradeoffs=costs.tradeoffs if costs else (),
+        regions=regions.parts if regions else (),
+        annotators=regions.annotators if regions else (),
+        attention=attention.conditions if attention else {},
+    )
 
 
-def _analysis(path: Path) -> dict[str, Any]:
-    """An analysis of the traces that a run may have; empty where it has none."""
+def _analysis(path: Path, form: type[_File], advice: str) -> _File | None:
+    """An analysis that a run may have; ``advice`` is for a file that this version does not read."""
     if not path.is_file():
-        return {}
-    content = _json(path)
-    if not isinstance(content, dict) or content.get("schema_version") != 1:
-        raise ReportError(f"{path} is not of the form that this version of vitar writes; vitar regrade writes it anew.")
-    return content
+        return None
+    try:
+        return form.model_validate(_json(path))
+    except ValidationError as error:
+        raise ReportError(
+            f"{path} is no analysis that this version reads ({_first_fault(error)}); {advice}."
+        ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    """Where a record differs first from its form, and how."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(key) for key in first['loc']) or 'the whole'}: {first['msg']}"
 
 
 def _examples(path: Path, images: Path) -> list[Example]:
-    """The examples of a run; each refers to its image as a file."""
+    """The examples of a run; each refers to its images as files."""
     examples = []
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            row["images"] = (ImageRef(str(images / row.pop("image"))),)
-            row["options"] = tuple(row["options"])
-            row["regions"] = tuple(Region(r["label"], tuple(r["box_xyxy"])) for r in row["regions"])
-            examples.append(Example(**{field.name: row[field.name] for field in fields(Example)}))
+            examples.append(stored_example(line, images))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ReportError(f"{path}:{number}: not an example: {error}.") from error
     return examples

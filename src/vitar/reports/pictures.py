@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
+from vitar.analysis.attention.record import PICTURES_FOLDER
 from vitar.protocol.trace import ImageStore
 from vitar.reports.load import ReportError
 from vitar.reports.run import Run
@@ -16,6 +19,8 @@ from vitar.reports.viewer import ShownItem
 
 SIDES_PX = (512, 384, 288, 208)
 """Longer sides to try, the finest first."""
+MAP_SIDE_PX = 960
+"""Longer side of a row of heat maps."""
 JPEG_QUALITY = 82
 
 
@@ -27,6 +32,50 @@ class Picture:
     width: int
     height: int
     data_url: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """One row of heat maps: its size in pixels, its file as a data URL, and the item that it is of."""
+
+    caption: str
+    alt: str
+    width: int
+    height: int
+    data_url: str
+
+
+def heat_maps(run: Run, names: Sequence[str]) -> tuple[HeatMap, ...]:
+    """The pictures of an attention analysis, made a little smaller.
+
+    Args:
+        names: as `vitar.analysis.attention` records them; only files in the run's folder of pictures are read.
+
+    Raises:
+        ReportError: a picture is missing or damaged.
+    """
+    maps = []
+    for name in names:
+        path = run.folder / PICTURES_FOLDER / Path(name).name
+        try:
+            with Image.open(path) as file:
+                image = file.convert("RGB")
+        except OSError as error:
+            raise ReportError(
+                f"The heat map {path} cannot be read: {error}. vitar attention draws it again."
+            ) from error
+        caption = _item_of(run, path.stem)
+        alt = f"Heat maps of attention over each image at each look, true regions outlined: {caption}"
+        maps.append(HeatMap(caption, alt, *image.size, encoded(image, MAP_SIDE_PX)))
+    return tuple(maps)
+
+
+def _item_of(run: Run, stem: str) -> str:
+    """The question that a picture is about, known by the letters and digits of its id; else the name of the picture."""
+    for example in run.examples:
+        if stem.endswith(f"-{re.sub(r'[^A-Za-z0-9]+', '-', example.id).strip('-')[:60]}"):
+            return f"{example.question} True answer: {example.answer}."
+    return stem
 
 
 def fit(items: Sequence[tuple[Run, ShownItem]], budget: int) -> tuple[list[ShownItem], dict[str, Picture]]:

@@ -36,7 +36,7 @@ SPREADS = {
     "modality": "Modality",
     "kind": "Question kind",
     "answer_type": "Form of answer",
-    "letter": "Letter of the right option",
+    "letter": "Letter of the right option, of how many",
     "yes_no": "Answer to yes/no questions",
     "images": "Questions about one image",
 }
@@ -145,13 +145,13 @@ def _stage_table(name: str, caption: str, stages: Sequence[Stage]) -> Table:
         row = {"filter": stage.name, "about": (stage.skipped and f"not run: {stage.skipped}") or stage.about}
         rows.append({**row, "entered": stage.entered, "out": out, "passed": stage.passed})
         for reason, number in stage.dropped.items():
-            rows.append({"filter": "", "about": f"– {reason}", "entered": None, "out": number, "passed": None})
+            rows.append({"filter": f"– {reason}", "about": "", "entered": None, "out": number, "passed": None})
     columns = (
         _text("Filter", "filter"),
-        _text("What passes it", "about"),
         _number("In", "entered"),
         _number("Left out", "out"),
         _number("On", "passed"),
+        _text("What passes it", "about"),
     )
     return Table(name, caption, columns, tuple(rows))
 

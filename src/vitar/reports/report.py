@@ -15,37 +15,31 @@ import jinja2
 from markupsafe import Markup
 
 import vitar
+from vitar.evaluation.metrics import ALL
 from vitar.reports import TRACES
-from vitar.reports.analyses import analysis_tables
+from vitar.reports.attention import AttentionFigures, attention_figures, attention_tables
+from vitar.reports.benchmarks import benchmark_figures, benchmark_table, models_table, standings
+from vitar.reports.costs import CostFigures, cost_figures, costs_table, tradeoffs, tradeoffs_table
 from vitar.reports.curves import Panel, panels
-from vitar.reports.figures import MAX_POINTS, OTHER_STYLE, STYLES, Dot, interval_plot, legend, line_plot
+from vitar.reports.figures import MAX_POINTS, OTHER_STYLE, STYLES, Dot, Plot, interval_plot, legend, line_plot
 from vitar.reports.headline import Headline, headline
 from vitar.reports.pictures import fit
+from vitar.reports.regions import RegionFigures, region_figures, region_tables
 from vitar.reports.run import THINK, Run, Training
+from vitar.reports.table_files import write_tables
 from vitar.reports.tables import (
     Table,
     answers_table,
     breakdown_table,
     comparisons_table,
     conditions_table,
-    models_table,
     runs_table,
-    write_tables,
 )
 from vitar.reports.viewer import STRATA, ShownItem, choose, show_item, stratum
-from vitar.reports.wording import CONDITION_WORDS, signed_points, whole_points
+from vitar.reports.wording import ABSENT, CONDITION_WORDS, UNDEFINED, signed_points, whole_points
 
 MAX_TRACE_CHARACTERS = 13_000_000
 """Of images and words in the trace viewer; the rest of a page takes well under a million."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure with its caption; the key, where there is one, is HTML."""
-
-    caption: str
-    svg: Markup
-    key: Markup
 
 
 @dataclass(frozen=True)
@@ -58,9 +52,12 @@ class RunSection:
     conditions: Table
     breakdowns: tuple[Table, ...]
     kind_plots: tuple[Plot, ...]
-    comparisons: Table
+    comparisons: tuple[Table, ...]
     answers: Table
-    analyses: tuple[Table, ...]
+    regions: RegionFigures | None
+    attention: tuple[AttentionFigures, ...]
+    costs: CostFigures | None
+    tradeoffs: Table
     shown: int
     strata: tuple[tuple[str, int], ...]
 
@@ -74,23 +71,25 @@ class TrainingSection:
 
 
 def write_report(runs: Sequence[Run], trainings: Sequence[Training], out: Path, traces: int = TRACES) -> list[Path]:
-    """Writes the page to ``out`` and its tables as CSV and JSON beside it; returns all paths, the page first.
+    """Writes the page to ``out`` and its tables as CSV, LaTeX and JSON beside it; returns all paths, the page first.
 
     Args:
         runs: in the order in which the models were made; the headline is about the last.
         traces: items per run to show at most; fewer where the page would get too large.
 
     Raises:
-        ReportError: an image of a trace cannot be read.
+        ReportError: an image of a trace, or a heat map, cannot be read.
         ValueError: there is no run.
         OSError: the files cannot be written.
     """
     if not runs:
         raise ValueError("a report needs at least one run")
-    tables = [runs_table(runs), models_table(runs)]
+    found = standings(runs)
+    tables = [runs_table(runs), benchmark_table(found), models_table(found)]
     for run in runs:
-        tables += [answers_table(run), conditions_table(run), *_breakdowns(run), comparisons_table(run)]
-        tables += analysis_tables(run)
+        tables += [answers_table(run), conditions_table(run), *_breakdowns(run), *_comparisons(run)]
+        analyses = [*region_tables(run), *attention_tables(run), tradeoffs_table(run), costs_table(run)]
+        tables += [table for table in analyses if table.rows]
     page = render(runs, trainings, traces)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
@@ -116,7 +115,10 @@ def render(runs: Sequence[Run], trainings: Sequence[Training], traces: int = TRA
         title=_title(runs),
         runs=runs,
         runs_table=runs_table(runs),
-        models_table=models_table(runs) if len(runs) > 1 else None,
+        benchmarks=benchmark_figures(standings(runs)) if len(runs) > 1 else None,
+        tradeoffs=tradeoffs(runs),
+        absent=ABSENT,
+        undefined=UNDEFINED,
         sections=[_run_section(run, items) for run in runs],
         trainings=[TrainingSection(t, tuple(_curve(t, panel) for panel in panels(t))) for t in trainings],
         items=_in_reading_order(runs, items),
@@ -138,9 +140,12 @@ def _run_section(run: Run, items: Sequence[ShownItem]) -> RunSection:
         conditions=conditions_table(run),
         breakdowns=tuple(_breakdowns(run)),
         kind_plots=tuple(_kind_plot(run, kind) for kind in run.kinds),
-        comparisons=comparisons_table(run),
+        comparisons=tuple(_comparisons(run)),
         answers=answers_table(run),
-        analyses=tuple(analysis_tables(run)),
+        regions=region_figures(run),
+        attention=attention_figures(run),
+        costs=cost_figures(run),
+        tradeoffs=tradeoffs_table(run),
         shown=sum(item.run == run.name for item in items),
         strata=tuple((name, strata.count(name)) for name in STRATA if name in strata),
     )
@@ -149,6 +154,14 @@ def _run_section(run: Run, items: Sequence[ShownItem]) -> RunSection:
 def _breakdowns(run: Run) -> list[Table]:
     tables = [breakdown_table(run, "kind"), breakdown_table(run, "answer_type")]
     return [table for table in tables if table.rows]
+
+
+def _comparisons(run: Run) -> list[Table]:
+    """Those on all items, then those by question kind."""
+    return [
+        comparisons_table(run, [ALL], "All items"),
+        comparisons_table(run, run.kinds, "Each question kind"),
+    ]
 
 
 def _differences(run: Run) -> Plot | None:
@@ -162,7 +175,7 @@ def _differences(run: Run) -> Plot | None:
     ]
     reach = max(0.05, *(abs(v) for d in dots for v in (d.value, d.low, d.high) if v is not None)) * 1.05
     caption = f"{THINK} minus each other condition, percentage points with 95% intervals; run {run.name}"
-    return Plot(caption, interval_plot(dots, -reach, reach, whole_points, caption, zero=0.0), Markup(""))
+    return Plot(caption, interval_plot(dots, -reach, reach, whole_points, caption, zero=0.0))
 
 
 def _kind_plot(run: Run, kind: str) -> Plot:
@@ -171,12 +184,12 @@ def _kind_plot(run: Run, kind: str) -> Plot:
     for name in run.conditions:
         cell = run.cell(name, kind)
         value, low, high = (cell.accuracy, cell.low, cell.high) if cell and not cell.refused else (None, None, None)
-        text = f"{100 * value:.1f}" if value is not None else "–"
+        text = ABSENT if cell is None else UNDEFINED if value is None else f"{100 * value:.1f}"
         dots.append(Dot(name, value, low, high, text, STYLES.get(name, OTHER_STYLE)))
     n = max((cell.n for name in run.conditions if (cell := run.cell(name, kind))), default=0)
     caption = f"{kind}, n = {n:,}; run {run.name}"
     alt = f"Accuracy in percent with 95% intervals, {caption}"
-    return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda v: f"{100 * v:.0f}", alt), Markup(""))
+    return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda v: f"{100 * v:.0f}", alt))
 
 
 def _curve(training: Training, panel: Panel) -> Plot:

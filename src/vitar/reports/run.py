@@ -10,6 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from vitar.analysis.annotators import AnnotatorAgreement
+from vitar.analysis.attention.record import Attention
+from vitar.analysis.efficiency import Cost, Tradeoff
+from vitar.analysis.grounding import RegionsPart
 from vitar.data.example import Example
 from vitar.evaluation.metrics import ALL, SINGLE_REGION, Cell, Comparison, Metrics
 from vitar.grading import Score, grade_example
@@ -43,7 +47,9 @@ class Run:
         record: ``run.json`` as it is.
         examples: in the order of the run.
         traces: condition -> example id -> trace.
-        costs, regions: ``costs.json`` and ``regions.json`` as they are; empty where the run has none.
+        costs, tradeoffs: of ``costs.json``; empty where the run has none.
+        regions, annotators: of ``regions.json``; empty where the run has none.
+        attention: condition -> its analysis, of ``attention.json``; empty where the run has none.
     """
 
     name: str
@@ -52,8 +58,11 @@ class Run:
     metrics: Metrics
     examples: tuple[Example, ...]
     traces: Mapping[str, Mapping[str, Trace]]
-    costs: Mapping[str, Any] = field(default_factory=dict)
-    regions: Mapping[str, Any] = field(default_factory=dict)
+    costs: tuple[Cost, ...] = ()
+    tradeoffs: tuple[Tradeoff, ...] = ()
+    regions: tuple[RegionsPart, ...] = ()
+    annotators: tuple[AnnotatorAgreement, ...] = ()
+    attention: Mapping[str, Attention] = field(default_factory=dict)
 
     @property
     def date(self) -> str:

@@ -1,23 +1,19 @@
-"""The tables of a report: one set of rows, shown as HTML and written as CSV and JSON.
+"""The tables of a report: one set of rows, shown as HTML and written as CSV, JSON and LaTeX.
 
 A row holds plain values under stable names; a column says how a reader sees one or several of them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from vitar.evaluation.metrics import ALL, Cell
+from vitar.evaluation.metrics import Cell
 from vitar.reports.answers import answers
-from vitar.reports.run import SINGLE, THINK, Run
-from vitar.reports.stages import change
-from vitar.reports.wording import ABSENT, decimals, p_value, percent, points, points_between, share_between
+from vitar.reports.headline import mark
+from vitar.reports.run import THINK, Run
+from vitar.reports.wording import ABSENT, SHOWN, decimals, p_value, percent, points, points_between, share_between
 
 Row = Mapping[str, Any]
 
@@ -43,12 +39,14 @@ class Table:
     Args:
         name: of the file; tables of one name from several runs share it.
         caption: what the table holds, and of which run.
+        note: what its marks mean; "" without any.
     """
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    note: str = ""
 
 
 def runs_table(runs: Sequence[Run]) -> Table:
@@ -82,49 +80,18 @@ def runs_table(runs: Sequence[Run]) -> Table:
     return Table("runs", "What was run", columns, rows)
 
 
-def models_table(runs: Sequence[Run]) -> Table:
-    """Each run's model with one look and with two, in the order of the runs."""
-    rows = []
-    for place, run in enumerate(runs):
-        row: dict[str, Any] = {"run": run.name, "model": run.metrics.model}
-        for condition in (SINGLE, THINK):
-            figures = _figures(run.cell(condition))
-            for key in ("n", "accuracy", "low", "high", "valid", "mean_iou", "refused"):
-                row[f"{condition}_{key}"] = figures.get(key)
-        look = run.compare(THINK, SINGLE)
-        for key in ("difference", "low", "high", "p"):
-            row[f"second_look_{key}"] = getattr(look, key) if look else None
-        step = change(runs[place - 1], run) if place else None
-        for key in ("n", "difference", "low", "high", "p"):
-            row[f"step_{key}"] = getattr(step, key) if step else None
-        rows.append(row)
-    columns = (
-        text_column("Run", "run"),
-        _share(SINGLE, f"{SINGLE}_"),
-        _share(THINK, f"{THINK}_"),
-        Column("Second look, points", lambda row: _difference(row, "second_look_")),
-        Column("p", lambda row: p_value(row["second_look_p"])),
-        Column("Over the row above, points", lambda row: _difference(row, "step_")),
-        Column("p", lambda row: p_value(row["step_p"])),
-        Column("Valid", lambda row: percent(row[f"{THINK}_valid"])),
-        Column("Mean IoU", lambda row: decimals(row[f"{THINK}_mean_iou"], 2)),
-    )
-    names = ", ".join(run.name for run in runs)
-    caption = (
-        f"Accuracy of each model with one look and with two, the difference, and that of {THINK} to the row above; "
-        f"95% intervals, exact McNemar p, not adjusted; runs {names}"
-    )
-    return Table("models", caption, columns, tuple(rows))
-
-
 def conditions_table(run: Run) -> Table:
     """Every figure of every condition over all items."""
-    cells = [cell for name in run.conditions if (cell := run.cell(name))]
-    rows = tuple({"run": run.name, **_figures(cell)} for cell in cells)
+    rows = []
+    for name in run.conditions:
+        look = run.compare(name, THINK)
+        against = {f"minus_{THINK}_{key}": getattr(look, key, None) for key in ("difference", "low", "high", "p_holm")}
+        rows.append({"run": run.name, **figures_of(run.cell(name)), **against, "shown": mark(look)})
     columns = (
         text_column("Condition", "condition"),
         Column("n", lambda row: f"{row['n']:,}"),
-        _share("Accuracy"),
+        share_column("Accuracy"),
+        difference_column(f"Minus {THINK}, points", f"minus_{THINK}_", "shown"),
         Column("Valid", lambda row: percent(row["valid"])),
         Column("Acted", lambda row: percent(row["acted"])),
         Column("Mean IoU", lambda row: decimals(row["mean_iou"], 2)),
@@ -134,50 +101,53 @@ def conditions_table(run: Run) -> Table:
         Column("Seconds", lambda row: decimals(row["seconds"], 2)),
         Column("Failed", lambda row: f"{row['infrastructure_failures']:,}"),
     )
-    return Table("conditions", f"All items by condition; run {run.name}", columns, rows)
+    note = f"{SHOWN} shown to differ from {THINK}: p by Holm below 0.05, interval without zero."
+    return Table("conditions", f"All items by condition; run {run.name}", columns, tuple(rows), note)
 
 
 def breakdown_table(run: Run, axis: str) -> Table:
-    """Accuracy by question kind (``axis="kind"``) or by form of answer (``axis="answer_type"``)."""
+    """Accuracy by question kind (``axis="kind"``) or form of answer (``axis="answer_type"``), a row per condition."""
     cells = [cell for cell in run.metrics.cells if _on_axis(cell, axis)]
     values = run.kinds if axis == "kind" else tuple(dict.fromkeys(getattr(cell, axis) for cell in cells))
     rows = []
-    for value in values:
-        here = {cell.condition: cell for cell in cells if getattr(cell, axis) == value}
-        row: dict[str, Any] = {"run": run.name, axis: value, "n": max((c.n for c in here.values()), default=0)}
-        for condition in run.conditions:
-            figures = _figures(here.get(condition))
-            for key in ("accuracy", "low", "high", "refused"):
-                row[f"{condition}_{key}"] = figures.get(key)
+    for condition in run.conditions if cells else ():
+        here = {getattr(cell, axis): cell for cell in cells if cell.condition == condition}
+        row: dict[str, Any] = {"run": run.name, "condition": condition}
+        for value in values:
+            figures = figures_of(here.get(value))
+            row |= {f"{value}_{key}": figures.get(key) for key in ("n", "accuracy", "low", "high", "refused")}
         rows.append(row)
-    title, words = ("Kind", "question kind") if axis == "kind" else ("Answer", "form of answer")
-    columns = (
-        text_column(title, axis),
-        Column("n", lambda row: f"{row['n']:,}"),
-        *(_share(condition, f"{condition}_") for condition in run.conditions),
-    )
-    name = "kinds" if axis == "kind" else "answer_types"
-    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", columns, tuple(rows))
+    columns = [text_column("Condition", "condition")]
+    for value in values:
+        n = max((row[f"{value}_n"] or 0 for row in rows), default=0)
+        columns.append(share_column(f"{value} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,})", f"{value}_"))
+    name, words = ("kinds", "question kind") if axis == "kind" else ("answer_types", "form of answer")
+    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", tuple(columns), tuple(rows))
 
 
-def comparisons_table(run: Run) -> Table:
-    """Every paired comparison of the run."""
-    kinds = (ALL, *run.kinds)
-    found = sorted(run.metrics.comparisons, key=lambda comparison: kinds.index(comparison.kind))
-    rows = tuple({"run": run.name, **comparison.model_dump()} for comparison in found)
+def comparisons_table(run: Run, kinds: Sequence[str], of: str) -> Table:
+    """Every paired comparison of the run on some kinds of questions.
+
+    Args:
+        kinds: which, in their order; `ALL` for all questions together.
+        of: what these are, in words.
+    """
+    found = [comparison for kind in kinds for comparison in run.metrics.comparisons if comparison.kind == kind]
+    rows = tuple({"run": run.name, **comparison.model_dump(), "shown": mark(comparison)} for comparison in found)
     columns = (
         Column("First − second", lambda row: f"{row['first']} − {row['second']}", numeric=False),
         text_column("Kind", "kind"),
+        Column("Points", _points),
+        Column("p by Holm", lambda row: p_value(row["p_holm"])),
+        Column("p", lambda row: p_value(row["p"])),
         Column("n", lambda row: f"{row['n']:,}"),
-        Column("Points", _difference),
         Column("Only first right", lambda row: f"{row['first_only']:,}"),
         Column("Only second right", lambda row: f"{row['second_only']:,}"),
-        Column("p", lambda row: p_value(row["p"])),
-        Column("p by Holm", lambda row: p_value(row["p_holm"])),
         Column("Detectable", lambda row: points(row["detectable"])),
     )
-    caption = f"The same items under two conditions, 95% intervals and exact McNemar p; run {run.name}"
-    return Table("comparisons", caption, columns, rows)
+    caption = f"{of} under two conditions, 95% intervals and exact McNemar p; run {run.name}"
+    note = f"{SHOWN} shown: p by Holm below 0.05, interval without zero."
+    return Table("comparisons", caption, columns, rows, note)
 
 
 def answers_table(run: Run) -> Table:
@@ -190,28 +160,13 @@ def answers_table(run: Run) -> Table:
     return Table("answers", f"What the run answers; run {run.name}", columns, rows)
 
 
-def write_tables(tables: Sequence[Table], stem: Path) -> list[Path]:
-    """Writes ``stem-NAME.csv`` per name of table and ``stem-tables.json`` with all of them; returns the paths."""
-    merged: dict[str, list[Row]] = {}
-    for table in tables:
-        merged.setdefault(table.name, []).extend(table.rows)
-    written = []
-    for name, rows in merged.items():
-        keys = list(dict.fromkeys(key for row in rows for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, keys, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        path = stem.with_name(f"{stem.name}-{name}.csv")
-        path.write_text(text.getvalue(), encoding="utf-8", errors="replace")
-        written.append(path)
-    path = stem.with_name(f"{stem.name}-tables.json")
-    record = {"schema_version": 1, "tables": merged}
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return [*written, path]
+def _points(row: Row) -> str:
+    """The difference of a comparison; undefined where nothing could be compared."""
+    return marked(points_between(row["difference"], row["low"], row["high"]), row["shown"])
 
 
-def _figures(cell: Cell | None) -> dict[str, Any]:
+def figures_of(cell: Cell | None) -> dict[str, Any]:
+    """The plain values of a cell; none where there is no cell."""
     return {**cell.model_dump(), "refused": cell.refused} if cell else {}
 
 
@@ -226,17 +181,35 @@ def text_column(title: str, key: str, *, wrapped: bool = False) -> Column:
     return Column(title, lambda row: ABSENT if row[key] is None else str(row[key]), numeric=False, wrapped=wrapped)
 
 
-def _share(title: str, prefix: str = "") -> Column:
+def share_column(title: str, prefix: str = "", marks: str = "") -> Column:
+    """An accuracy with its interval, under keys that begin with ``prefix``, and the text under ``marks`` behind it."""
+
     def show(row: Row) -> str:
+        if row[f"{prefix}n"] is None:
+            return ABSENT
         if row[f"{prefix}refused"]:
             return "too many failed"
-        return share_between(row[f"{prefix}accuracy"], row[f"{prefix}low"], row[f"{prefix}high"])
+        return marked(
+            share_between(*(row[f"{prefix}{key}"] for key in ("accuracy", "low", "high"))), row.get(marks, "")
+        )
 
     return Column(title, show)
 
 
-def _difference(row: Row, prefix: str = "") -> str:
-    return points_between(row[f"{prefix}difference"], row[f"{prefix}low"], row[f"{prefix}high"])
+def difference_column(title: str, prefix: str = "", marks: str = "") -> Column:
+    """A difference in points with its interval, as in `share_column`; absent where there is no comparison."""
+
+    def show(row: Row) -> str:
+        value, low, high = (row[f"{prefix}{key}"] for key in ("difference", "low", "high"))
+        return ABSENT if value is None else marked(points_between(value, low, high), row.get(marks, ""))
+
+    return Column(title, show)
+
+
+def marked(text: str, marks: str) -> str:
+    """A figure with its marks before the interval, where the eye looks for them: ``+5.8* (+2.6 to +9.1)``."""
+    value, space, interval = text.partition(" ")
+    return f"{value}{marks}{space}{interval}"
 
 
 def _short_commit(commit: str | None) -> str:

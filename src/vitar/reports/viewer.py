@@ -32,10 +32,11 @@ STOP_WORDS = {
 
 @dataclass(frozen=True)
 class Overlay:
-    """An image of the page with boxes over it, in its own pixels."""
+    """An image of the page with boxes over it, in its own pixels, and what stands below it."""
 
-    image: str | None
+    image: str
     alt: str
+    words: str
     true_boxes: tuple[tuple[float, float, float, float], ...] = ()
     acted_boxes: tuple[tuple[float, float, float, float], ...] = ()
 
@@ -62,7 +63,7 @@ class ShownTrace:
     answer: str | None
     read_as: str
     ending: str
-    first: Overlay
+    first: tuple[Overlay, ...]
     rounds: tuple[ShownRound, ...]
 
 
@@ -80,8 +81,8 @@ class ShownItem:
     @property
     def images(self) -> set[str]:
         """Names of the stored images that it needs."""
-        overlays = [t.first for t in self.traces] + [r.image for t in self.traces for r in t.rounds if r.image]
-        return {overlay.image for overlay in overlays if overlay.image}
+        first = {overlay.image for trace in self.traces for overlay in trace.first}
+        return first | {turn.image.image for trace in self.traces for turn in trace.rounds if turn.image}
 
 
 def stratum(run: Run, example_id: str) -> str:
@@ -123,35 +124,49 @@ def show_item(run: Run, example: Example) -> ShownItem:
 
 def _show_trace(run: Run, example: Example, trace: Trace) -> ShownTrace:
     verdict, score = run.scores[trace.condition, example.id]
-    own = trace.image is not None and Path(example.images[0].uri).name == trace.image
-    true = tuple(region.box_xyxy for region in example.regions) if own else ()
-    acted = tuple(box for r in trace.rounds for box in r.boxes if all(map(math.isfinite, box)))
-    acted = acted if own else ()
-    whose = "set by the condition" if any(map(_is_moved, trace.rounds)) else "chosen by the model"
-    alt = f"{' '.join(filter(None, ('Image of the question', example.modality, example.anatomy)))}: "
-    alt += f"{len(true)} true regions, {len(acted)} acted on" if own else "another image than the question is about"
-    alt += f" ({whose})" if acted else ""
     failure = trace.failure
     ending = "" if trace.answer is not None else STOP_WORDS[trace.stop_reason]
     if failure:
         ending = f"{ending}: {failure.detail}"
     read_as = score.extracted if trace.answer is not None and score.extracted != trace.answer.strip() else ""
     spans = [None] * (len(trace.rounds) - 1) + [failure.span if failure else None]
-    rounds = tuple(_show_round(n, r, span) for n, (r, span) in enumerate(zip(trace.rounds, spans, strict=False), 1))
+    several = len(trace.images) > 1
+    rounds = tuple(
+        _show_round(n, r, span, several) for n, (r, span) in enumerate(zip(trace.rounds, spans, strict=False), 1)
+    )
+    first = tuple(_first_look(example, trace, number) for number in range(1, len(trace.images) + 1))
     answer = None if trace.answer is None else _cut(trace.answer)
-    return ShownTrace(trace.condition, verdict, answer, read_as, ending, Overlay(trace.image, alt, true, acted), rounds)
+    return ShownTrace(trace.condition, verdict, answer, read_as, ending, first, rounds)
 
 
-def _show_round(number: int, record: Round, span: tuple[int, int] | None) -> ShownRound:
+def _first_look(example: Example, trace: Trace, number: int) -> Overlay:
+    """Image ``number`` of the question as it was shown, with what was done to it; the first has the true regions."""
+    image = trace.images[number - 1]
+    own = number <= len(example.images) and Path(example.images[number - 1].uri).name == image
+    true = tuple(region.box_xyxy for region in example.regions) if own and number == 1 else ()
+    acted_in = [r for r in trace.rounds if r.boxes and r.source == number] if own else []
+    acted = tuple(box for r in acted_in for box in r.boxes if all(map(math.isfinite, box)))
+    whose = "set by the condition" if any(map(_is_moved, acted_in)) else "chosen by the model"
+    which = f"Image {number} of the question" if len(trace.images) > 1 else "Image of the question"
+    alt = f"{' '.join(filter(None, (which, example.modality, example.anatomy)))}: "
+    alt += f"{len(true)} true regions, {len(acted)} acted on" if own else "another image than the question is about"
+    alt += f" ({whose})" if acted else ""
+    words = "First look" if trace.rounds else "Image of the question"
+    return Overlay(image, alt, f"{words}, image {number}" if len(trace.images) > 1 else words, true, acted)
+
+
+def _show_round(number: int, record: Round, span: tuple[int, int] | None, several: bool) -> ShownRound:
     did = ""
     if record.action is not None:
         verb = "zooms into" if record.action["name"] == ZOOM else "marks"
         boxes = ", ".join("[" + ", ".join(f"{v:.0f}" for v in box) + "]" for box in record.boxes)
-        did = f"{verb} {boxes} (pixels of the original)" if boxes else f"calls {record.action['name']}"
+        original = f"image {record.source}" if several else "the original"
+        did = f"{verb} {boxes} (pixels of {original})" if boxes else f"calls {record.action['name']}"
         did += "; the region is set by the condition" if _is_moved(record) else ""
         did += f"; refused: {record.error.replace('_', ' ')}" if record.error else ""
     start, end = span or (len(record.text), len(record.text))
-    image = Overlay(record.image, f"What came back: {record.observation or 'an image'}") if record.image else None
+    came_back = f"What came back: {record.observation or 'an image'}"
+    image = Overlay(record.image, came_back, "What came back, as the model saw it") if record.image else None
     tokens = f"{record.generated_tokens:,} tokens, " if record.generated_tokens else ""
     return ShownRound(
         number,

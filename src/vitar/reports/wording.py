@@ -19,11 +19,23 @@ CONDITION_WORDS = {
     "majority_k": "one look, the most frequent of as many samples as take the tokens of two looks",
 }
 ABSENT = "–"
+"""What does not apply: a condition that was not run, a first row's difference to the row above."""
+UNDEFINED = "undefined"
+"""A figure that was asked for and has no value, such as the mean IoU of no boxes."""
+SHOWN = "*"
+"""Mark of a difference that is shown; each table's note says against what."""
+
+
+def cut(text: str, length: int) -> str:
+    """``text`` in at most ``length`` characters, an ellipsis in the place of its middle."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]}…{text[len(text) - (length - length // 2 - 1) :]}"
 
 
 def percent(value: float | None) -> str:
     """0.667 as ``66.7%``."""
-    return ABSENT if value is None else f"{100 * value:.1f}%"
+    return UNDEFINED if value is None else f"{100 * value:.1f}%"
 
 
 def share_between(value: float | None, low: float | None, high: float | None) -> str:
@@ -35,13 +47,13 @@ def share_between(value: float | None, low: float | None, high: float | None) ->
 
 def points(value: float | None) -> str:
     """A share in percentage points without its sign, ``3.4``."""
-    return ABSENT if value is None else f"{abs(100 * value):.1f}"
+    return UNDEFINED if value is None else f"{abs(100 * value):.1f}"
 
 
 def signed_points(value: float | None) -> str:
     """A difference of shares in percentage points, ``+21.0`` or ``−3.5``."""
     if value is None:
-        return ABSENT
+        return UNDEFINED
     return _minus(f"{100 * value:+.1f}") if round(100 * value, 1) else "0.0"
 
 
@@ -60,7 +72,7 @@ def points_between(value: float | None, low: float | None, high: float | None) -
 def p_value(p: float | None) -> str:
     """``p = 0.034`` without the ``p``; tiny values as a bound."""
     if p is None:
-        return ABSENT
+        return UNDEFINED
     if p < 0.001:
         return "< 0.001"
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
@@ -75,7 +87,24 @@ def p_clause(p: float | None) -> str:
 
 def decimals(value: float | None, places: int) -> str:
     """A number with a fixed number of places and thousands separated."""
-    return ABSENT if value is None else _minus(f"{value:,.{places}f}")
+    return UNDEFINED if value is None else _minus(f"{value:,.{places}f}")
+
+
+def between(
+    value: float | None, low: float | None, high: float | None, places: int = 2, *, signed: bool = False
+) -> str:
+    """A number with its interval, ``0.53 (0.51 to 0.55)``; ``0.53`` where it has none."""
+    show = signed_decimals if signed else decimals
+    if value is None or low is None or high is None:
+        return show(value, places)
+    return f"{show(value, places)} ({show(low, places)} to {show(high, places)})"
+
+
+def signed_decimals(value: float | None, places: int) -> str:
+    """A number with its sign, which a zero does not have."""
+    if value is None:
+        return UNDEFINED
+    return _minus(f"{value:+,.{places}f}") if round(value, places) else f"{0:.{places}f}"
 
 
 def listed(words: list[str]) -> str:

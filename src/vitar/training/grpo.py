@@ -11,7 +11,7 @@ import torch
 from transformers import ProcessorMixin, set_seed
 
 from vitar.backends.pretrained import load_model, load_processor
-from vitar.data.example import Example, open_image
+from vitar.data.example import Example
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.prompts import interactive_messages
 from vitar.run_record import write_run_record
@@ -19,7 +19,7 @@ from vitar.training.config import ConfigError, GrpoConfig
 from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
 from vitar.training.running import run_trainer
 from vitar.training.tool_environment import environment_factory
-from vitar.training.trajectories import open_examples
+from vitar.training.trajectories import only_image, open_examples
 from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ class Prompts:
         """Columns ``index`` -> ``prompt`` (messages with the image), ``answer``, ``answer_type``, ``options``."""
         examples = [self.examples[index] for index in rows["index"]]
         columns: dict[str, list[Any]] = {
-            "prompt": [
-                interactive_messages(e.question, e.options, open_image(e.images[0]), self.tools) for e in examples
-            ],
+            "prompt": [interactive_messages(e.question, e.options, [only_image(e)], self.tools) for e in examples],
             "answer": [e.answer for e in examples],
             "answer_type": [e.answer_type for e in examples],
             "options": [list(e.options) for e in examples],

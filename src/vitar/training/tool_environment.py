@@ -61,7 +61,7 @@ class _AllTools(ToolEnvironment):
 
         Args:
             boxes: The regions, each as [left, top, right, bottom].
-            image: Number of the image to use; the image of the question is 1.
+            image: Number of the image to use; the first image of the question is 1.
         """
         return self._call(MARK_REGION, {BOXES: boxes, IMAGE: image})
 
@@ -70,7 +70,7 @@ class _AllTools(ToolEnvironment):
 
         Args:
             box: The region as [left, top, right, bottom].
-            image: Number of the image to use; the image of the question is 1.
+            image: Number of the image to use; the first image of the question is 1.
         """
         return self._call(ZOOM, {BOX: box, IMAGE: image})
 

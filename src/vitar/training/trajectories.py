@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from tqdm import tqdm
 
 from vitar.backends.profiles import Profile
@@ -66,6 +67,21 @@ def open_examples(data: str) -> Sequence[Example]:
         return load_examples(data)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the data {data!r}: {error}") from error
+
+
+def only_image(example: Example) -> Image.Image:
+    """The image of an example to train on.
+
+    Raises:
+        ConfigError: the example has several, or none.
+        ImageError: it cannot be read.
+    """
+    if len(example.images) != 1:
+        raise ConfigError(
+            f"example {example.id!r} has {len(example.images)} images; training takes questions about one image, so "
+            "leave the others out of the data"
+        )
+    return open_image(example.images[0])
 
 
 def is_right(trace: Trace, example: Example) -> bool:
@@ -163,7 +179,7 @@ def curated_trajectories(
 
 def _respelled(example: Example, trace: Trace, environment: Environment, profile: Profile) -> tuple[str, ...]:
     """The turns of a trace, with its boxes, which it has in original pixels too, written as ``profile`` has it."""
-    environment.reset(open_image(example.images[0]))
+    environment.reset(only_image(example))
     original, texts = environment.views[0].frame, []
     for each in trace.rounds:
         turn = parse(each.text)
@@ -200,9 +216,9 @@ def replay(example: Example, texts: Sequence[str], environment: Environment) -> 
     Raises:
         ValueError: a turn before the last one is no action.
     """
-    environment.reset(open_image(example.images[0]))
-    image = environment.views[0].image
-    messages = interactive_messages(example.question, example.options, image, environment.config.tools)
+    image = only_image(example)
+    environment.reset(image)
+    messages = interactive_messages(example.question, example.options, [image], environment.config.tools)
     for text in texts[:-1]:
         action = parse(text).outcome
         if isinstance(action, Answer | ParseFailure):
@@ -234,8 +250,8 @@ class Replay:
         for index, texts, direct in zip(rows["index"], rows["texts"], rows["direct"], strict=True):
             example = self.examples[index]
             if direct:
-                image = open_image(example.images[0])
-                asked = direct_messages(example.question, example.options, example.answer_type, image)
+                images = [only_image(example)]
+                asked = direct_messages(example.question, example.options, example.answer_type, images)
                 messages.append([*asked, assistant_message(texts[-1])])
             else:
                 messages.append(replay(example, texts, environment))

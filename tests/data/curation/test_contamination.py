@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitar.data.benchmarks.prepare import prepare
+from vitar.data.benchmarks.registry import BENCHMARKS
 from vitar.data.curation.contamination import (
     Benchmark,
     contaminated_images,
@@ -17,13 +19,13 @@ from vitar.data.curation.contamination import (
     read_benchmark,
 )
 from vitar.data.curation.fingerprints import Gallery, fingerprint
-from vitar.data.curation.text_match import TextIndex, words
 from vitar.data.example import Example, ImageRef, save_examples
-from vitar.data.phantoms.dataset import phantom
 
-sys.path.insert(0, str(Path(__file__).parent))  # for copies
+sys.path.insert(0, str(Path(__file__).parent))  # for clouds
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))  # programs beside the package
 
-from copies import COPIES, clouds  # type: ignore[import-not-found]
+from clouds import clouds  # type: ignore[import-not-found]
+from contamination import COPIES, main
 
 QUESTIONS = ("Is there a fracture of the left hip?", "Which organ is enlarged in this picture?", "Which organ is cut?")
 
@@ -87,55 +89,12 @@ def test_no_folder_of_a_set(tmp_path: Path) -> None:
 
 SHARED = Path(os.environ.get("VITAR_SHARED_DATA") or Path(__file__).parents[4] / "shared" / "data") / "vqa_rad"
 
-PHANTOMS = int(os.environ.get("VITAR_PHANTOMS", "1000"))
 
-
-@pytest.fixture(scope="module")
-def radiology() -> list[Image.Image]:
+@pytest.mark.slow
+def test_copies_of_a_real_benchmark_are_found_and_phantoms_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     if not SHARED.is_dir():
         pytest.skip(f"there is no copy of VQA-RAD in {SHARED}; VITAR_SHARED_DATA names the folder above one")
-    images = [Image.open(file) for file in sorted((SHARED / "images").iterdir())]
-    return [image.convert("L" if image.mode == "L" else "RGB") for image in images]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", COPIES)
-def test_copies_of_real_benchmark_images_are_found(name: str, radiology: list[Image.Image]) -> None:
-    """At least 99 of 100, for each way of copying."""
-    rng = np.random.default_rng(0)
-    copies = Gallery([fingerprint(COPIES[name](image, rng)) for image in radiology])
-    names = tuple(map(str, range(len(radiology))))
-    benchmark = Benchmark("rad", names, names, tuple(map(fingerprint, radiology)), names, ())
-    found = contaminated_images(copies, [benchmark])
-    missed = [place for place in range(len(radiology)) if place not in found]
-    assert len(missed) <= 0.01 * len(radiology), f"{len(missed)} of {len(radiology)} missed: {missed}"
-
-
-@pytest.mark.slow
-def test_phantoms_are_no_images_of_a_benchmark(radiology: list[Image.Image]) -> None:
-    """At most 1 of 1000, against real radiology and against other phantoms."""
-    families = ("chest", "brain", "mammogram", "fundus")
-    drawn = [
-        fingerprint(Image.fromarray(phantom(families[i % 4], split, i // 4).image))
-        for split in ("train", "test")
-        for i in range(PHANTOMS)
-    ]
-    real = tuple(map(fingerprint, radiology))
-    for references in (real, tuple(drawn[PHANTOMS:])):
-        names = tuple(map(str, range(len(references))))
-        found = contaminated_images(Gallery(drawn[:PHANTOMS]), [Benchmark("b", names, names, references, names, ())])
-        assert len(found) <= 0.001 * PHANTOMS, found
-
-
-@pytest.mark.slow
-def test_real_questions_are_found_in_any_order_of_their_words() -> None:
-    if not SHARED.is_dir():
-        pytest.skip(f"there is no copy of VQA-RAD in {SHARED}; VITAR_SHARED_DATA names the folder above one")
-    import json
-
-    rows = json.loads((SHARED / "VQA_RAD Dataset Public.json").read_text(encoding="utf-8"))
-    questions = sorted({str(row["question"]) for row in rows})
-    index = TextIndex(questions)
-    rng = np.random.default_rng(0)
-    found = [index.find(" ".join(rng.permutation(words(question)))) is not None for question in questions]
-    assert sum(found) >= 0.99 * len(questions)
+    prepare(BENCHMARKS["vqa-rad"], tmp_path / "vqa-rad", SHARED)
+    assert main([str(tmp_path / "vqa-rad"), "--phantoms", "1000"]) == 0, capsys.readouterr().out

@@ -12,9 +12,11 @@ from vitar.data.curation.duplicates import find_copies, near_duplicates
 from vitar.data.curation.fingerprints import Fingerprint, Gallery, fingerprint
 from vitar.data.phantoms.dataset import phantom
 
-sys.path.insert(0, str(Path(__file__).parent))  # for copies
+sys.path.insert(0, str(Path(__file__).parent))  # for clouds
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))  # programs beside the package
 
-from copies import COPIES, clouds  # type: ignore[import-not-found]
+from clouds import clouds  # type: ignore[import-not-found]
+from contamination import COPIES
 
 
 @pytest.fixture(scope="module")

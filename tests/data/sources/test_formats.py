@@ -58,6 +58,19 @@ def test_coco_boxes_are_corner_and_extent(layout) -> None:
     assert source.issues.counts == {}
 
 
+def test_coco_attributes_that_are_texts_are_kept_with_their_region(layout) -> None:
+    """As CVAT exports them; the box of zero area between the two is left out with its attributes."""
+    layout.image("a.png")
+    first = {"id": 1, "image_id": 7, "category_id": 2, "bbox": [3, 5, 12, 8], "attributes": {"margin": "smooth"}}
+    empty = {**first, "id": 2, "bbox": [1, 1, 0, 3], "attributes": {"margin": "lobulated"}}
+    flags = {"occluded": False, "malignancy": 4, "texture": ""}
+    last = {**first, "id": 3, "attributes": {"margin": "spiculated", **flags}}
+    (image,) = open_annotated(f"coco:{layout.json('boxes.json', coco(annotations=[first, empty, last]))}")
+    assert image.attributes == ({"margin": "smooth"}, {"margin": "spiculated"})
+    (plain,) = open_annotated(f"coco:{layout.json('boxes.json', coco())}")
+    assert plain.attributes == ()
+
+
 def test_coco_licences_patients_and_folders(layout) -> None:
     layout.image("pictures/a.png")
     record = {"id": 7, "file_name": "a.png", "width": 30, "height": 20, "license": 3, "metadata": {"patient": 12}}

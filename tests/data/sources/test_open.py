@@ -69,6 +69,9 @@ def test_phantoms_are_annotated_images_with_masks() -> None:
             mask_hw = region.mask_hw(image.width, image.height)
             assert mask_hw is not None
             assert mask_hw.any()
+        if example.kind == "attribute" and example.answer_type != "yes_no":
+            (about,) = [i for i, region in enumerate(image.regions) if region.box_xyxy == example.regions[0].box_xyxy]
+            assert example.answer in image.attributes[about].values()
     assert source.issues.counts == {}
 
 

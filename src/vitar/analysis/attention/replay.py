@@ -71,7 +71,7 @@ class Episode:
         """
         shown = iter(images or [view.image for view in self.views])
         example, tools = self.example, self.environment.config.tools
-        messages = interactive_messages(example.question, example.options, next(shown), tools)
+        messages = interactive_messages(example.question, example.options, [next(shown)], tools)
         for each in self.trace.rounds:
             messages.append(assistant_message(_said(each)))
             if (action := each.parsed_action()) is not None:
@@ -106,7 +106,7 @@ def replay(
     if len(example.images) != 1:
         raise LeftOut("a question about several images")
     original = open_image(example.images[0])
-    if trace.image is None or not _same(original, store.open(trace.image)):
+    if not trace.images or not _same(original, store.open(trace.images[0])):
         raise LeftOut("the image shown is not the one of the question")
     config = EnvironmentConfig(
         max_actions=len(acted), max_turns=len(trace.rounds), zoom_side_px=zoom_side_px, tools=tuple(tools)

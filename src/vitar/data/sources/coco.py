@@ -5,8 +5,10 @@
      "categories": [{"id": 1, "name": "Right Lung", ...}, ...],
      "licenses": [{"id": 1, "name": "CC BY 4.0", ...}, ...]}
 
-Boxes are x, y, width, height in pixels from the upper left corner. ``segmentation`` is not read: the region is the
-box. A ``file_name`` may name a slice of a scan (`vitar.imaging.reference`).
+Boxes are x, y, width, height in pixels from the upper left corner. An annotation may have ``attributes``, as CVAT
+exports them, ``{"margin": "spiculated", "occluded": false}``: those that are texts are kept; flags and numbers say
+nothing that a question could ask for in words. ``segmentation`` is not read: the region is the box. A ``file_name``
+may name a slice of a scan (`vitar.imaging.reference`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vitar.data.annotated import AnnotatedImage
-from vitar.data.example import ImageRef
+from vitar.data.example import ImageRef, Region
 from vitar.data.sources.boxes import box_region, xyxy_of_xywh
 from vitar.data.sources.source import (
     About,
@@ -55,7 +57,7 @@ def open_source(path: Path, about: About, images: str = "", group: str = "") -> 
     records = {record["id"]: record for record in data["images"]}
     if len(records) < len(data["images"]):
         raise SourceError(f"{path}: two images with the same id. Expected each once; repair the file.")
-    marks: dict[Any, list[tuple[str, str, list[float]]]] = defaultdict(list)
+    marks: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for mark in data["annotations"]:
         item = f"annotation {mark.get('id')} of image {mark['image_id']}"
         if mark["category_id"] not in categories:
@@ -64,31 +66,42 @@ def open_source(path: Path, about: About, images: str = "", group: str = "") -> 
         if reason:
             issues.add(reason, f"{source}: {item}")
         else:
-            marks[mark["image_id"]].append((item, categories[mark["category_id"]], mark["bbox"]))
+            marks[mark["image_id"]].append((f"{source}: {item}, {categories[mark['category_id']]}", mark))
     folder = Path(images) if images else _image_folder(path, data["images"])
     files = with_image_files({id: folder / record["file_name"] for id, record in records.items()}, issues)
 
     def make(id: Any) -> AnnotatedImage:
         record, file = records[id], files[id]
         size = size_of(file, (record["width"], record["height"]))
-        boxes = ((label, xyxy_of_xywh(*box), f"{source}: {item}, {label}") for item, label, box in marks[id])
-        regions = (box_region(label, box_xyxy, size, item, issues) for label, box_xyxy, item in boxes)
+        read = [(_region(mark, categories, size, item, issues), _attributes(mark)) for item, mark in marks[id]]
+        found = [(region, attributes) for region, attributes in read if region is not None]
         name = f"{source}/{record['file_name']}"
         return AnnotatedImage(
             id=name,
             image=ImageRef(str(file)),
             width=size[0],
             height=size[1],
-            regions=tuple(region for region in regions if region is not None),
+            regions=tuple(region for region, _ in found),
             modality=about.modality,
             anatomy=about.anatomy,
             source=source,
             split=about.split,
             licence=licences.get(record.get("license"), about.licence),
             group=f"{source}/{_value(path, record, group)}" if group else name,
+            attributes=tuple(attributes for _, attributes in found) if any(each for _, each in found) else (),
         )
 
     return AnnotatedSource(list(files), make, issues)
+
+
+def _region(
+    mark: dict[str, Any], categories: dict[Any, str], size: tuple[int, int], item: str, issues: Issues
+) -> Region | None:
+    return box_region(categories[mark["category_id"]], xyxy_of_xywh(*mark["bbox"]), size, item, issues)
+
+
+def _attributes(mark: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in (mark.get("attributes") or {}).items() if isinstance(value, str) and value}
 
 
 def _unusable(mark: dict[str, Any], records: dict[Any, dict[str, Any]]) -> str:

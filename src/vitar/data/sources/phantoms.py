@@ -12,6 +12,8 @@ from vitar.data.sources.source import AnnotatedSource, Issues, SourceError
 def open_source(split: str, count: int) -> AnnotatedSource:
     """The first ``count`` phantoms of a split, the families in turn; regions are lesions, labels their kinds.
 
+    The fine attributes of a lesion are those that it was drawn with.
+
     Raises:
         SourceError: unknown split or negative count.
     """
@@ -35,6 +37,7 @@ def open_source(split: str, count: int) -> AnnotatedSource:
             split=split,
             licence=LICENCE,
             group=uri,
+            attributes=tuple(dict(drawn.spec.attributes) for drawn in lesions),
         )
 
     return AnnotatedSource(range(count), make, Issues())

@@ -91,6 +91,27 @@ def test_a_label_that_is_not_always_marked_is_not_asked_about(make_image: MakeIm
     assert {value for fact in facts for name, value in fact.fields if name == "label"} == {"cyst"}
 
 
+def test_a_fine_attribute_is_asked_of_the_only_one_of_its_name(make_image: MakeImage) -> None:
+    marks = [("cyst", 10, 10, 30, 30), ("stone", 110, 60, 140, 80), ("stone", 160, 70, 190, 90)]
+    margins = ({"margin": "smooth", "wall": "thin"}, {"margin": "rough"}, {"margin": "smooth"})
+    image = make_image(0, marks, attributes=margins)
+    other = make_image(1, [("cyst", 10, 10, 30, 30)], attributes=({"margin": "lobulated"},))
+    words = vocabularies([image, other], {}, {}, [])["made", "CT"]
+    assert words.attributes == {
+        "cyst": {"margin": ("lobulated", "smooth"), "wall": ("thin",)},
+        "stone": {"margin": ("rough", "smooth")},
+    }
+    facts = [fact for fact in facts_of(image, words, 12) if fact.ask == "attribute_of"]
+    margin = (("attribute", "margin"), ("label", "cyst"))
+    assert facts[0] == Fact("attribute_of", margin, "smooth", ("lobulated", "smooth"), (0,))
+    assert [fact.fields for fact in facts] == [margin, (("attribute", "wall"), ("label", "cyst"))]
+
+
+def test_attributes_of_another_number_of_regions_are_refused(make_image: MakeImage) -> None:
+    with pytest.raises(ValueError, match="attributes of 2 regions, and 1 regions"):
+        make_image(0, [("cyst", 10, 10, 30, 30)], attributes=({}, {}))
+
+
 def test_numbers_beyond_the_limit_are_not_asked(make_image: MakeImage) -> None:
     image = make_image(0, [("stone", 10 * i, 10, 10 * i + 5, 15) for i in range(1, 8)])
     assert not any(f.ask == "how_many" and ("label", "stone") in f.fields for f in facts_of(image, WORDS, 6))
@@ -111,7 +132,7 @@ def test_vocabularies_are_of_one_source_and_modality(make_image: MakeImage) -> N
 
 def test_long_vocabularies_are_cut_into_lists_of_four_at_most() -> None:
     names = {f"label {i}": f"label {i}" for i in range(9)}
-    groups = Vocabulary(names, "lesion", True).groups
+    groups = {Vocabulary(names, "lesion", True).group_of(name) for name in names}
     assert sorted(name for group in groups for name in group) == sorted(names)
     assert {len(group) for group in groups} == {3}
 

@@ -25,7 +25,7 @@ LABELS = ("RBC", "WBC", "platelet")
 
 @pytest.fixture(scope="module")
 def images(make_image: MakeImage) -> list[SplitImage]:
-    """Eighty scenes with up to five cells each; one in eight is for validation."""
+    """Eighty scenes with up to five cells each; one in eight is for validation. Cells have granules or none."""
     rng = np.random.default_rng(0)
     found = []
     for number in range(80):
@@ -34,7 +34,9 @@ def images(make_image: MakeImage) -> list[SplitImage]:
             width, height = rng.integers(8, 30, 2)
             x, y = rng.integers(0, 200 - width), rng.integers(0, 100 - height)
             marks.append((LABELS[rng.integers(3)], float(x), float(y), float(x + width), float(y + height)))
-        found.append(SplitImage(make_image(number, marks), "validation" if number % 8 == 0 else "train"))
+        granules = [{"granules": str(amount)} for amount in rng.choice(("none", "few", "many"), len(marks))]
+        image = make_image(number, marks, attributes=tuple(granules))
+        found.append(SplitImage(image, "validation" if number % 8 == 0 else "train"))
     return found
 
 
@@ -50,10 +52,17 @@ def candidates(images: list[SplitImage]) -> list[Candidate]:
 
 
 def test_every_kind_and_every_form_is_asked(candidates: list[Candidate]) -> None:
-    assert {each.kind for each in candidates} == {"presence", "location", "count", "type", "comparison"}
+    assert {each.kind for each in candidates} == {"presence", "location", "count", "type", "attribute", "comparison"}
     assert {each.answer_type for each in candidates} == {"choice", "yes_no", "closed"}
     assert any("red blood cell" in each.question for each in candidates)
     assert not any("RBC" in each.question for each in candidates)
+    assert {region.label for each in candidates for region in each.regions} == {"red blood cell", "WBC", "platelet"}
+
+
+def test_a_yes_no_question_proposes_that_an_attribute_is_missing(candidates: list[Candidate]) -> None:
+    asked = {each.question for each in candidates if each.kind == "attribute" and each.answer_type == "yes_no"}
+    assert any(question.endswith(" without granules?") for question in asked)
+    assert not any(question.endswith("none?") for question in asked)
 
 
 def test_the_text_says_nothing_about_the_answer(candidates: list[Candidate]) -> None:
@@ -118,8 +127,9 @@ class TestVerifier:
 
     @pytest.fixture
     def scene(self, make_image: MakeImage) -> AnnotatedImage:
-        """A red cell in the upper left and a smaller white one in the lower right."""
-        return make_image(0, [("RBC", 10, 10, 50, 40), ("WBC", 150, 60, 170, 80)])
+        """A red cell in the upper left and a smaller white one in the lower right, with a round nucleus."""
+        attributes = ({"nucleus": "none"}, {"nucleus": "round", "granules": "many"})
+        return make_image(0, [("RBC", 10, 10, 50, 40), ("WBC", 150, 60, 170, 80)], attributes=attributes)
 
     def objection(self, scene: AnnotatedImage, candidate: Candidate) -> str:
         return asyncio.run(RuleVerifier(NAMES, NOUNS, ()).objections([(candidate, scene)]))[0]
@@ -136,6 +146,10 @@ class TestVerifier:
             ("Which kind of cell is the largest in this CT?", "choice", ("WBC", "red blood cell"), "red blood cell"),
             ("Which is taller in this CT, the red blood cell or the WBC?", "closed", (), "red blood cell"),
             ("Of the WBC and the red blood cell in this CT, is it the WBC that is wider?", "yes_no", (), "no"),
+            ("Which nucleus does the WBC in this CT have?", "choice", ("lobed", "round"), "round"),
+            ("Is the nucleus of the WBC in this CT lobed?", "yes_no", (), "no"),
+            ("Is the red blood cell in this CT without nucleus?", "yes_no", (), "yes"),
+            ("Does the WBC in this CT have no nucleus?", "yes_no", (), "no"),
         ],
     )
     def test_right_questions(
@@ -159,6 +173,8 @@ class TestVerifier:
             ("Is there a spleen in this CT?", "yes_no", "no", "0 ways"),  # no such label
             ("Is there WBC in this CT?", "yes_no", "yes", "0 ways"),  # no such wording
             ("Which is larger in this CT, the WBC or the platelet?", "closed", "WBC", "0 ways"),
+            ("What is the texture of the WBC in this CT?", "closed", "smooth", "0 ways"),
+            ("What is the granules of the red blood cell in this CT?", "closed", "many", "nothing is known"),
         ],
     )
     def test_words_that_make_no_sense(

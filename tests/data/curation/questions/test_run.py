@@ -122,7 +122,8 @@ def test_the_sets_are_in_order(out: Path) -> None:
 
 def test_the_baseline_is_at_chance_on_every_kind(out: Path) -> None:
     report = QuestionsReport.model_validate_json((out / REPORT_NAME).read_text())
-    assert {each.kind for each in report.text_only} == {"all", "presence", "location", "count", "type", "comparison"}
+    kinds = {"presence", "location", "count", "type", "attribute", "comparison"}
+    assert {each.kind for each in report.text_only} == {"all", *kinds}
     assert all(each.at_chance for each in report.text_only)
     counts = report.counts
     assert counts["yes_no"]["yes"] == counts["yes_no"]["no"]

@@ -65,6 +65,13 @@ def test_a_teacher_sees_the_image_twice_and_the_regions_by_size(scene: SplitImag
     assert (found.frame, found.problem, found.generator) == ("", "", "scripted")
 
 
+def test_a_teacher_is_told_fine_attributes(make_image: MakeImage) -> None:
+    asker = ScriptedAsker(lambda messages: {"questions": [question()]})
+    attributes = ({"margin": "smooth", "wall": "thin"},)
+    generate(asker, SplitImage(make_image(0, [("cyst", 10, 10, 20, 20)], attributes=attributes), "train"))
+    assert "1. cyst (margin: smooth, wall: thin), mostly in" in message_text(asker.asked[0][1])
+
+
 def test_what_cannot_be_used_stays_in_the_account(scene: SplitImage, make_image: MakeImage) -> None:
     def reply(messages: Sequence[Message]) -> dict[str, Any]:
         text = message_text(messages[1])

@@ -3,13 +3,14 @@
 A fact is kept only where it is clear: a region has to lie in a place or outside it, and of two sizes or numbers one
 has to be clearly larger. Every fact needs to know that nothing else of its kind is there. So it is about labels of
 which every instance is marked, and what is said of all regions, as of the uppermost one, needs that of all labels.
+Fine attributes are asked for where a source tells them, of the only region of its name.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from vitar.data.annotated import AnnotatedImage
@@ -35,6 +36,7 @@ KIND_OF = {
     "how_many_in": "count",
     "what_in": "type",
     "what_is": "type",
+    "attribute_of": "attribute",
     "which_of": "comparison",
     "larger_at": "comparison",
     "more_of": "comparison",
@@ -54,21 +56,24 @@ class Vocabulary:
         names: label -> what a question calls it, for every label of which all instances are marked.
         noun: what a question calls a region whose label it must not give away.
         complete: these are all labels that occur.
+        attributes: name -> fine attribute of regions called so -> its values, where the source tells them.
     """
 
     names: Mapping[str, str]
     noun: str
     complete: bool
-
-    @property
-    def groups(self) -> list[tuple[str, ...]]:
-        """The names in lists short enough for options; each is its own members' list of distractors."""
-        names = sorted(set(self.names.values()))
-        count = -(-len(names) // MAX_OPTIONS)
-        return [tuple(names[start::count]) for start in range(count)]
+    attributes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def group_of(self, name: str) -> tuple[str, ...]:
-        return next(group for group in self.groups if name in group)
+        """The names that a question about a kind offers beside ``name``, and itself."""
+        return group_of(name, set(self.names.values()))
+
+
+def group_of(value: str, values: Iterable[str]) -> tuple[str, ...]:
+    """The values in lists short enough for options, and of these the one with ``value``: its distractors and itself."""
+    ordered = sorted(values)
+    count = -(-len(ordered) // MAX_OPTIONS)
+    return next(group for start in range(count) if value in (group := tuple(ordered[start::count])))
 
 
 @dataclass(frozen=True)
@@ -100,19 +105,33 @@ def vocabularies(
         nouns: source -> noun; "structure" where there is none.
         incomplete: sources, or ``SOURCE:LABEL``, of which not every instance is marked.
     """
-    labels: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    kinds: defaultdict[tuple[str, str], list[AnnotatedImage]] = defaultdict(list)
     for image in images:
-        labels[image.source, image.modality].update(region.label for region in image.regions)
-    return {key: _vocabulary(key[0], found, names, nouns, incomplete) for key, found in labels.items()}
+        kinds[image.source, image.modality].append(image)
+    return {key: _vocabulary(key[0], of_kind, names, nouns, incomplete) for key, of_kind in kinds.items()}
 
 
 def _vocabulary(
-    source: str, labels: Iterable[str], names: Mapping[str, str], nouns: Mapping[str, str], incomplete: Sequence[str]
+    source: str,
+    images: Sequence[AnnotatedImage],
+    names: Mapping[str, str],
+    nouns: Mapping[str, str],
+    incomplete: Sequence[str],
 ) -> Vocabulary:
-    called = {label: names.get(label, _readable(label)) for label in sorted(labels)}
+    labels = sorted({region.label for image in images for region in image.regions})
+    called = {label: names.get(label, _readable(label)) for label in labels}
     partly = {name for label, name in called.items() if source in incomplete or f"{source}:{label}" in incomplete}
     known = {label: name for label, name in called.items() if name not in partly}
-    return Vocabulary(known, nouns.get(source, "structure"), not partly)
+    values: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for image in images:
+        for region, attributes in zip(image.regions, image.attributes, strict=False):  # () where the source has none
+            for attribute, value in attributes.items() if region.label in known else ():
+                values[known[region.label]][attribute].add(value)
+    fine = {
+        name: {attribute: tuple(sorted(found)) for attribute, found in sorted(by.items())}
+        for name, by in sorted(values.items())
+    }
+    return Vocabulary(known, nouns.get(source, "structure"), not partly, fine)
 
 
 def facts_of(image: AnnotatedImage, vocabulary: Vocabulary, max_count: int) -> list[Fact]:
@@ -123,7 +142,7 @@ def facts_of(image: AnnotatedImage, vocabulary: Vocabulary, max_count: int) -> l
     """
     scene = _Scene(image, vocabulary)
     found = [*_where(scene), *_which_of(scene), *_larger_at(scene)]
-    found += [*_presence(scene), *_how_many(scene, max_count), *_more(scene)]
+    found += [*_presence(scene), *_how_many(scene, max_count), *_more(scene), *_attribute_of(scene)]
     if vocabulary.complete:
         found += [*_what_in(scene), *_what_is(scene), *_which_present(scene)]
     return found
@@ -181,6 +200,14 @@ def _where(scene: _Scene) -> Iterator[Fact]:
         for places in (SIDES, LEVELS, QUADRANTS) if len(found) == 1 else ():
             if place := next((place for place in places if scene.inside(place, found)), None):
                 yield Fact("where", (("label", name),), place, places, found)
+
+
+def _attribute_of(scene: _Scene) -> Iterator[Fact]:
+    for name, known in scene.vocabulary.attributes.items():
+        if len(found := scene.by_name[name]) == 1 and scene.image.attributes:
+            for attribute, value in sorted(scene.image.attributes[found[0]].items()):
+                fields = (("attribute", attribute), ("label", name))
+                yield Fact("attribute_of", fields, value, group_of(value, known[attribute]), found)
 
 
 def _how_many(scene: _Scene, max_count: int) -> Iterator[Fact]:

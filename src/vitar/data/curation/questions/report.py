@@ -151,10 +151,13 @@ class QuestionsReport(_Record):
 def item_counts(items: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     """How the items are spread."""
     counts = {name: _sorted(getattr(each, name) or "unknown" for each in items) for name in _SPREAD}
-    letters = (OPTION_LETTERS[each.options.index(each.answer)] for each in items if each.options)
-    counts["letter"] = dict(sorted(Counter(letters).items()))
+    letters = (
+        f"{OPTION_LETTERS[each.options.index(each.answer)]} of {len(each.options)}" for each in items if each.options
+    )
+    counts["letter"] = dict(sorted(Counter(letters).items(), key=lambda pair: pair[0].split(" of ")[::-1]))
     counts["yes_no"] = _sorted(each.answer for each in items if each.answer_type == "yes_no")
-    counts["images"] = _sorted(f"{n} questions" for n in Counter(each.image_id for each in items).values())
+    numbers = Counter(each.image_id for each in items).values()
+    counts["images"] = _sorted(f"{n} question" + "s" * (n > 1) for n in numbers)
     return counts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from vitar.data.curation.questions.candidate import YES_NO, Candidate
 from vitar.data.curation.questions.facts import KIND_OF, MAX_OPTIONS, Fact, Vocabulary, facts_of, vocabularies
 from vitar.data.curation.questions.generator import SplitImage
 from vitar.data.curation.questions.wording import OPEN, PROPOSED, TEMPLATES, WHERE_CLOSED, fill, image_phrase
+from vitar.data.phantoms.questions import NONE
 from vitar.data.phantoms.scene import seeded_rng
 
 FORMS = ("choice", "yes_no", "closed")
@@ -114,8 +115,7 @@ class RuleGenerator:
             wanted = round(self.items * members / len(images))
             mine = [frame for frame in frames if frame.split == split]
             for frame, block in self._blocks(mine, used, wanted):
-                noun = words[frame.source, frame.modality].noun
-                candidates += self._pose(frame, block, noun, images, used)
+                candidates += self._pose(frame, block, words[frame.source, frame.modality], images, used)
         return candidates
 
     def _frames(self, images: Sequence[SplitImage], words: Mapping[tuple[str, str], Vocabulary]) -> list[_Frame]:
@@ -169,15 +169,16 @@ class RuleGenerator:
         return None
 
     def _pose(
-        self, frame: _Frame, block: _Block, noun: str, images: Sequence[SplitImage], used: Counter[int]
+        self, frame: _Frame, block: _Block, vocabulary: Vocabulary, images: Sequence[SplitImage], used: Counter[int]
     ) -> Iterator[Candidate]:
-        """The questions of a block."""
+        """The questions of a block. Their regions are called what the questions call them."""
         rng = seeded_rng("words", self.seed, frame.split, frame.source, frame.modality, frame.name, frame.blocks)
-        question = _words(frame, block, noun, rng)
+        question = _words(frame, block, vocabulary.noun, rng)
         values = [value for value, _ in block.answers]
         turn = int(rng.integers(len(values)))
         for number, (value, (place, fact)) in enumerate(block.answers):
             image = images[place].image
+            marks = [image.regions[region] for region in fact.regions]
             options: list[str] = []
             answer = value
             if block.form == "choice":
@@ -200,7 +201,7 @@ class RuleGenerator:
                 answer=answer,
                 answer_type=block.form,
                 kind=KIND_OF[frame.ask],
-                regions=tuple(image.regions[region] for region in fact.regions),
+                regions=tuple(replace(mark, label=vocabulary.names[mark.label]) for mark in marks),
                 frame=f"{frame.name} {block.proposal}".rstrip(),
                 generator=self.name,
             )
@@ -235,7 +236,8 @@ def _nearest(numbers: Sequence[str], to: str, count: int) -> list[str]:
 def _words(frame: _Frame, block: _Block, noun: str, rng: np.random.Generator) -> str:
     """The text that all questions of a block share."""
     how = PROPOSED if block.proposal else OPEN
-    wordings = TEMPLATES[frame.ask, how]
+    lacks = frame.ask == "attribute_of" and block.proposal == NONE
+    wordings = TEMPLATES["lacks" if lacks else frame.ask, how]
     template = wordings[int(rng.integers(len(wordings)))]
     if frame.ask == "where" and block.form == "closed":
         template = WHERE_CLOSED[frame.values]

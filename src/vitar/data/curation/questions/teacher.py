@@ -99,7 +99,7 @@ class TeacherGenerator:
     async def _write(self, each: SplitImage) -> list[Candidate]:
         image = each.image
         order = sorted(range(len(image.regions)), key=lambda i: -box_area(image.regions[i]))[:MAX_REGIONS]
-        listed = [f"{number}. {image.regions[i].label}, {_whereabouts(image, i)}" for number, i in enumerate(order, 1)]
+        listed = [f"{number}. {_described(image, i)}, {_whereabouts(image, i)}" for number, i in enumerate(order, 1)]
         about = ", ".join(word for word in (image.modality, image.anatomy) if word) or "not known"
         text = f"Image: {about}\nRegions:\n" + ("\n".join(listed) or "none; experts marked nothing")
         text += f"\n\nWrite {self._per_image} questions."
@@ -179,6 +179,13 @@ async def _in_order(items: Sequence[Item], work: Callable[[Item], Awaitable[Resu
                 raise result
             results.append(result)
     return results
+
+
+def _described(image: AnnotatedImage, region: int) -> str:
+    """A region's label, with what the source tells of its fine attributes."""
+    attributes = image.attributes[region] if image.attributes else {}
+    told = ", ".join(f"{name}: {value}" for name, value in attributes.items())
+    return image.regions[region].label + (f" ({told})" if told else "")
 
 
 def _whereabouts(image: AnnotatedImage, region: int) -> str:

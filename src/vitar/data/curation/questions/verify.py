@@ -1,7 +1,8 @@
 """A second opinion on rule-made questions, from their words and the marked pixels alone.
 
 The generator has facts and puts them into words. Here the words are read, with nothing else known of the question, and
-answered from what each region covers: its mask, where there is one, instead of its box. So a wording that says another
+answered from what each region covers: its mask, where there is one, instead of its box. For fine attributes it is the
+words alone that are checked. So a wording that says another
 thing than was meant, a side that was swapped, or a box that tells another story than its mask does not get through.
 """
 
@@ -15,6 +16,7 @@ from vitar.data.curation.questions.candidate import YES_NO, Candidate
 from vitar.data.curation.questions.facts import COMPARATIVES, SUPERLATIVES, Vocabulary, vocabularies
 from vitar.data.curation.questions.places import PLACES, Footprint
 from vitar.data.curation.questions.wording import fill, image_phrase, read
+from vitar.data.phantoms.questions import NONE
 
 IN, OUT = 0.6, 0.25
 """Least share of the pixels of a region in a place that it lies in, and largest share in one that it does not."""
@@ -72,6 +74,10 @@ class _View:
     def name_of(self, footprint: Footprint) -> str:
         return next(name for name, each in self.regions if each is footprint)
 
+    def attributes_of(self, footprint: Footprint) -> Mapping[str, str]:
+        place = next(i for i, (_, each) in enumerate(self.regions) if each is footprint)
+        return self.image.attributes[place] if self.image.attributes else {}
+
 
 def _objection(candidate: Candidate, view: _View) -> str:
     """Why the candidate is not confirmed, or ""."""
@@ -92,10 +98,12 @@ def _objection(candidate: Candidate, view: _View) -> str:
 def _resolved(fields: Mapping[str, str], view: _View) -> dict[str, str] | None:
     """Fields with names in the singular and without an article; None if one of them makes no sense here."""
     names = _spellings(tuple(sorted(set(view.vocabulary.names.values()))))
+    fine = {attribute for known in view.vocabulary.attributes.values() for attribute in known}
+    choices = {"superlative": SUPERLATIVES, "comparative": COMPARATIVES, "attribute": fine}
     resolved = {}
     for name, text in fields.items():
         base = _FORMS.get(name, name)
-        allowed = {"superlative": SUPERLATIVES, "comparative": COMPARATIVES}.get(base, PLACES)
+        allowed = choices.get(base, PLACES)
         if base in ("label", "other") or (name != base):
             value = names.get((name, text))
         elif base == "value":
@@ -179,6 +187,19 @@ def _what_is(fields: Mapping[str, str], view: _View) -> list[str]:
     return [first[0]]
 
 
+def _attribute_of(fields: Mapping[str, str], view: _View) -> list[str]:
+    """From the record: what a region covers does not tell its fine attributes."""
+    (footprint,) = _exactly(1, view.called(fields["label"]), fields["label"])
+    known = view.attributes_of(footprint)
+    if fields["attribute"] not in known:
+        raise Unclear(f"nothing is known of the {fields['attribute']} of the {fields['label']}")
+    return [known[fields["attribute"]]]
+
+
+def _lacks(fields: Mapping[str, str], view: _View) -> list[str]:
+    return [YES_NO[value != NONE] for value in _attribute_of(fields, view)]
+
+
 def _which_of(fields: Mapping[str, str], view: _View) -> list[str]:
     names = (fields["label"], fields["other"])
     first, second = (_exactly(1, view.called(name), name)[0] for name in names)
@@ -220,6 +241,8 @@ _TRUE_VALUES: dict[str, Callable[[Mapping[str, str], _View], list[str]]] = {
     "how_many_in": _how_many_in,
     "what_in": _what_in,
     "what_is": _what_is,
+    "attribute_of": _attribute_of,
+    "lacks": _lacks,
     "which_of": _which_of,
     "larger_at": _larger_at,
     "more_of": _more_of,

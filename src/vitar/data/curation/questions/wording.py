@@ -57,6 +57,15 @@ TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
         "Which kind of {noun} is the {superlative} in {image}?",
     ),
     ("what_is", PROPOSED): ("Is the {superlative} {noun} in {image} {a_value}?",),
+    ("attribute_of", OPEN): (
+        "What is the {attribute} of the {label} in {image}?",
+        "Which {attribute} does the {label} in {image} have?",
+    ),
+    ("attribute_of", PROPOSED): ("Is the {attribute} of the {label} in {image} {value}?",),
+    ("lacks", PROPOSED): (
+        "Is the {label} in {image} without {attribute}?",
+        "Does the {label} in {image} have no {attribute}?",
+    ),
     ("which_of", OPEN): (
         "Which {comparative} in {image}, the {label} or the {other}?",
         "Which of the two {comparative} in {image}, the {label} or the {other}?",
@@ -80,7 +89,10 @@ TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("more_at", PROPOSED): ("Of the {place} and the {other_place} of {image}, does the {value} hold more {labels}?",),
 }
-"""(what is asked, how) -> wordings. For ``where`` the options or the proposal say how fine an answer is wanted."""
+"""(what is asked, how) -> wordings. For ``where`` the options or the proposal say how fine an answer is wanted.
+
+``lacks`` is ``attribute_of`` with the proposal that there is none.
+"""
 
 WHERE_CLOSED = {
     ("left half", "right half"): "In which half of {image} does the {label} lie, left or right?",
