@@ -48,7 +48,7 @@ coverage: $(INSTALLED)
 
 # The figures of the README and of docs/evidence.md: a quarter of an hour on two CPU cores. Their output is in docs/results.
 ITEMS := 1000
-CONDITIONS := single_pass,think_twice,oracle_box,random_box,wrong_region,unmarked,blank_image,shuffled_image,text_only
+CONDITIONS := single_pass,think_twice,oracle_box,random_box,wrong_region,unmarked,blank_image,text_only
 EVAL := $(BIN)/vitar eval --data phantoms:test --count $(ITEMS) --max-new-tokens 120 --batch-size 64
 results: $(INSTALLED)
 	$(EVAL) --model tiny-base --conditions single_pass,think_twice --out runs/results/base

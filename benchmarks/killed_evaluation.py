@@ -3,11 +3,12 @@
     python benchmarks/killed_evaluation.py [--kills 20] [--items 60] [--seed 0]
 
 The embedded model answers phantom questions under two conditions, once undisturbed and once killed by SIGKILL at random
-moments, each time gone on with by the same command. A moment is a share of the traces that have to be on disk, drawn
-evenly, and some work after that, up to the processor seconds in which a block of episodes is made; so kills fall into
-the start of a process, into generation and into writing, all over the run, however busy the machine is. Checked: the
-traces and ``metrics.json`` are the same in all but seconds, and every item has one trace under every condition. The
-exit code is 1 if not, or if a process came to its end before its moment.
+moments, each time gone on with by the same command. A moment is a share of the traces that has to be on disk, drawn
+evenly. The process is killed as that byte is written or, by the toss of a coin, some work later: up to the processor
+seconds in which a block of episodes is made. Where an earlier process wrote that byte, it is killed after up to the
+work in which it starts and makes a block. So kills fall into the start, into generation and into writing, all over the
+run, however busy the machine is. Checked: the traces and ``metrics.json`` are the same in all but seconds, and every
+item has one trace under every condition. The exit code is 1 if not, or if a process came to its end before its moment.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -74,24 +74,24 @@ def result(out: Path) -> tuple[Any, dict[str, list[Any]]]:
     return without_seconds(metrics), {name: without_seconds(found) for name, found in traces.items()}
 
 
-def kill_at(process: subprocess.Popen[bytes], out: Path, bytes_first: float, work_s: float) -> tuple[float, bool]:
-    """Kills the process when it has worked for so long after that many bytes are there.
+def follow(process: subprocess.Popen[bytes], out: Path, bytes_first: float, work_s: float = 0.0) -> tuple[float, bool]:
+    """Waits until that many bytes of traces are there and the process has worked for so long after that.
 
     Returns:
-        processor seconds since its start, and whether it still ran.
+        processor seconds since its start, and whether it still runs.
     """
     child = psutil.Process(process.pid)
     worked = begun = 0.0
-    while process.poll() is None and worked < begun + work_s:
-        time.sleep(POLL_S)
+    there = False
+    while process.poll() is None:
         times = child.cpu_times()
         worked = times.user + times.system
-        if written(out) < bytes_first:
-            begun = worked
-    running = process.poll() is None
-    process.kill()
-    process.wait()
-    return worked, running
+        if not there:
+            there, begun = written(out) >= bytes_first, worked
+        if there and worked >= begun + work_s:
+            return worked, True
+        time.sleep(POLL_S)
+    return worked, False
 
 
 def main() -> int:
@@ -104,20 +104,28 @@ def main() -> int:
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, cut = Path(folder) / "whole", Path(folder) / "cut"
-        if code := start(whole, args.items).wait():
+        undisturbed = start(whole, args.items)
+        start_s, _ = follow(undisturbed, whole, 1)  # and its first block
+        seconds, _ = follow(undisturbed, whole, float("inf"))
+        if code := undisturbed.wait():
             sys.stderr.write(
                 f"the undisturbed run ended with exit code {code}: {' '.join(command(whole, args.items))}\n"
             )
             return 1
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = used.ru_utime + used.ru_stime
         blocks = len(CONDITIONS) * -(-args.items // BLOCK)
         sys.stdout.write(f"undisturbed: {seconds:.0f} processor seconds, {args.items} items, {blocks} blocks\n")
         sys.stdout.write(ROW.format("kill", "after s", "traces", "half", "metrics"))
         killed = 0
         for share in sorted(rng.random() for _ in range(args.kills)):
-            work_s = rng.uniform(0, seconds / blocks)
-            after, running = kill_at(start(cut, args.items), cut, share * written(whole), work_s)
+            bytes_first = share * written(whole)
+            if written(cut) >= bytes_first:
+                work_s = rng.uniform(0, start_s)
+            else:
+                work_s = rng.choice((0.0, rng.uniform(0, (seconds - start_s) / blocks)))
+            process = start(cut, args.items)
+            after, running = follow(process, cut, bytes_first, work_s)
+            process.kill()
+            process.wait()
             if not running:
                 break
             killed += 1

@@ -57,10 +57,9 @@ PROPOSED = {
     "count": "Is the number {named}?",
     "comparison": "Is it the one in the {named}?",
 }
-"""The proposed value of a yes/no question, repeated beside the seen one: what is compared then stands side by side.
+"""The proposed value of a yes/no question, repeated beside the seen one: what is compared then stands side by side."""
 
-These questions, and "Which option is ...?", are those that the base model has learned to answer in words.
-"""
+OPTION_SENTENCES = ("That is option {letter}.", "So the option is {letter}.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
         rethought += " " + proposed.format(**words, named=named, a_named=with_article(named))
     if question.options:
         answer = OPTION_LETTERS[question.options.index(question.answer)]
-        rethought += f" Which option is {truth}?"
+        rethought += " " + _pick(OPTION_SENTENCES, rng).format(letter=answer)
     if not subject:
         return Look(f"{thought} {rethought}", "", (), "", answer)
     return Look(thought, tool, subject, rethought, answer)
