@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_a_served_model_gives_the_traces_of_a_local_one(tmp_path: Path) -> None:
     phantoms = open_source("phantoms:test", 0, ITEMS)
     of_two_images = [
         replace(one, id=f"{one.id} and {other.id}", images=one.images + other.images)
-        for one, other in zip(phantoms[:TWO_IMAGE_ITEMS], phantoms[1:], strict=False)
+        for one, other in pairwise(phantoms[: TWO_IMAGE_ITEMS + 1])
     ]
     examples = [*phantoms, *of_two_images]
     local = [without_time(t) for t in rollout(LocalBackend.load("tiny", device="cpu", sampling=SAMPLING), examples)]
