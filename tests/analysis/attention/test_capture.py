@@ -31,12 +31,7 @@ def full_matrices(backend: LocalBackend, inputs: dict[str, Tensor]) -> tuple[Ten
     return attentions
 
 
-@pytest.mark.parametrize(("dtype", "most"), [(torch.float64, 1e-6), (torch.float32, 2e-5)])
-def test_rows_equal_those_of_the_eager_full_matrix(
-    backend: LocalBackend, tokens: EpisodeTokens, dtype: torch.dtype, most: float
-) -> None:
-    """In float32 fused and eager attention drift apart over the layers of these sharpened models, by up to 1.1e-5."""
-    backend.model.to(dtype)
+def test_rows_equal_those_of_the_eager_full_matrix(backend: LocalBackend, tokens: EpisodeTokens) -> None:
     expected = full_matrices(backend, tokens.inputs)
     found: dict[int, Tensor] = {}
     positions = rows_of(tokens)
@@ -48,11 +43,11 @@ def test_rows_equal_those_of_the_eager_full_matrix(
     assert list(captured) == list(range(len(expected)))
     for layer, rows_HNT in captured.items():
         assert rows_HNT.shape == (expected[layer].shape[1], len(positions), expected[layer].shape[3])
-        assert (rows_HNT - expected[layer][0, :, positions]).abs().max() <= most
+        # fused and eager float32 drift apart over the layers of these sharpened models, by up to 1.1e-5
+        assert (rows_HNT - expected[layer][0, :, positions]).abs().max() <= 2e-5
     assert torch.equal(captured_logits, plain_logits)  # watching changes nothing
     peak = torch.stack([rows.amax(-1) for rows in captured.values()]).median()
     assert peak > 5 / len(tokens.inputs["input_ids"][0])  # the test would be empty on even attention
-    backend.model.float()
 
 
 def test_a_row_is_the_attention_of_the_step_that_wrote_the_token(backend: LocalBackend) -> None:
