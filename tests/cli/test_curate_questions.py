@@ -70,7 +70,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, capsys: pytest.Captu
 
 def test_the_recipe_for_real_blood_smears_is_read() -> None:
     folder = RECIPE.parents[1] / "bccd"
-    assert read_config(QuestionsConfig, folder / "questions.yaml").incomplete == ("bccd:RBC",)
+    assert read_config(QuestionsConfig, RECIPE.parent / "bccd.yaml").incomplete == ("bccd:RBC",)
     config = read_config(SftConfig, folder / "sft.yaml")
     assert config.data == "curated:runs/bccd/trajectories"
     direct = config.trajectories * config.direct_share / (1 - config.direct_share)
@@ -86,7 +86,14 @@ def test_real_images_become_a_trained_model_with_figures(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     recipes = RECIPE.resolve().parents[1] / "bccd"
     source = f"voc:{shared / 'bccd'}?modality=blood smear micrograph&anatomy=blood&licence=MIT"
-    questions = ["curate", "questions", "--config", str(recipes / "questions.yaml"), "--out", "runs/bccd/questions"]
+    questions = [
+        "curate",
+        "questions",
+        "--config",
+        str(RECIPE.resolve().parent / "bccd.yaml"),
+        "--out",
+        "runs/bccd/questions",
+    ]
     assert main([*questions, "--set", "workers=1", "--sources", source]) == 0
     train, validation = (load_examples(f"runs/bccd/questions/{split}") for split in ("train", "validation"))
     assert (len(train), len(validation)) == (1294, 852)
