@@ -102,9 +102,9 @@ def test_a_reply_that_does_not_fit_is_asked_for_again_with_the_reason(
 
 def test_a_model_that_never_fits_fails_with_the_last_reason(tmp_path: Path) -> None:
     with Loopback(lambda body: completion('{"side": "top", "sure": 1}')) as server:
-        with pytest.raises(RequestFailed, match=f"no reply out of 3 fits Verdict; the last one: {SIDE}"):
+        with pytest.raises(RequestFailed, match=f"no reply out of 6 fits Verdict; the last one: {SIDE}"):
             ask(server, tmp_path)
-        assert len(server.requests) == 3
+        assert len(server.requests) == 6
 
 
 def test_a_server_without_structured_output_is_asked_in_words_alone(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vitar.backends.chat_api import CUT, ChatReply, ChatRequest, RequestFailed, 
 from vitar.backends.endpoint import Endpoint
 from vitar.protocol.parsing import THINK_CLOSE
 
-ASKS = 3
+ASKS = 6
 _NO_SUCH_FIELD = (400, 415, 422, 501)
 """How servers refuse a field that they do not offer."""
 
