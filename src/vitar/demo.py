@@ -75,6 +75,7 @@ def sft_config(config: DemoConfig) -> SftConfig:
         model="tiny-base",
         output_dir=f"{config.out}/sft",
         trajectories=config.trajectories,
+        answer_in_words=True,
         freeze_vision=True,
         seed=config.seed,
         trainer={

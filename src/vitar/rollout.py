@@ -137,6 +137,7 @@ def _advance(
         generated_tokens=completion.generated_tokens,
         image_tokens=completion.image_tokens,
         seconds=completion.seconds,
+        peak_memory_bytes=completion.peak_memory_bytes,
     )
     outcome = turn.outcome
     if isinstance(outcome, ParseFailure):

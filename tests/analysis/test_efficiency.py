@@ -12,7 +12,14 @@ from vitar.protocol.trace import Round, StopReason, Trace
 
 def trace(item: Example, *rounds: tuple[float, int, int | None, int], answer: str | None = "there") -> Trace:
     records = [
-        Round(text="x", seconds=seconds, prompt_tokens=read, image_tokens=images, generated_tokens=written)
+        Round(
+            text="x",
+            seconds=seconds,
+            prompt_tokens=read,
+            image_tokens=images,
+            generated_tokens=written,
+            peak_memory_bytes=read * 2**20 or None,
+        )
         for seconds, read, images, written in rounds
     ]
     stop = StopReason.ANSWERED if answer else StopReason.BACKEND_ERROR
@@ -38,6 +45,7 @@ def test_costs_are_sums_over_turns() -> None:
         "generated_tokens": 10,
         "total_tokens": 185,
         "rounds": 1.5,
+        "peak_memory_mib": 125,  # the larger of two turns, and the one of the other episode
     }
     assert found["seconds"].mean.n == 2
     assert found["seconds"].quantiles["0.5"] == 0.5
@@ -50,7 +58,7 @@ def test_what_the_backend_does_not_say_is_unknown() -> None:
     item = example("a", [])
     costs, (tradeoff,) = measure_costs([item], {"single_pass": [trace(item, (0.5, 0, None, 3))]})
     unknown = {cost.cost for cost in costs if cost.mean.mean is None}
-    assert unknown == {"prompt_tokens", "image_tokens", "total_tokens"}
+    assert unknown == {"prompt_tokens", "image_tokens", "total_tokens", "peak_memory_mib"}
     assert all(cost.quantiles == {} for cost in costs if cost.cost in unknown)
     assert (tradeoff.costs["prompt_tokens"], tradeoff.costs["generated_tokens"]) == (None, 3)
 

@@ -72,7 +72,7 @@ def config(url: str) -> EndpointConfig:
 
 def without_time(trace: Trace) -> dict[str, Any]:
     """Everything but whose trace it is, how long it took, and what only one of the backends counts."""
-    left_out = {"rounds": {"__all__": {"seconds", "image_tokens"}}, "model": True}
+    left_out = {"rounds": {"__all__": {"seconds", "image_tokens", "peak_memory_bytes"}}, "model": True}
     return trace.model_dump(exclude=left_out)
 
 

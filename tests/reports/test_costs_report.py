@@ -158,6 +158,7 @@ def test_tables_show_the_places_that_a_cost_needs():
         "2.0",
         "undefined",
         "undefined",
+        "undefined",
     ]
     costs = cost_figures(run).table
     shown = [[column.show(row) for column in costs.columns] for row in costs.rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,20 @@ from transformers import AutoConfig, PreTrainedModel, ProcessorMixin
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import profile_of
 from vitar.protocol.actions import Zoom, tool_call
-from vitar.protocol.messages import Message, assistant_message, system_message, tool_message, user_message
+from vitar.protocol.messages import (
+    Message,
+    assistant_message,
+    message_text,
+    system_message,
+    tool_message,
+    user_message,
+)
+from vitar.protocol.prompts import OPTION_LETTERS
 from vitar.protocol.templates import HERMES_TEMPLATE
 from vitar.training.config import ConfigError, SftConfig
 from vitar.training.masking import IGNORE
 from vitar.training.sft import ConversationCollator, sft_dataset, train_sft
+from vitar.training.trajectories import open_examples
 from vitar.training.trl_adapter import guard_placeholders, prepare_processor
 
 pytest.importorskip("trl")
@@ -190,9 +200,17 @@ def test_the_training_set_has_its_share_of_direct_questions(small_model_dir: Pat
         model=str(small_model_dir), output_dir=str(tmp_path), trajectories=8, direct_share=0.2, start=50_000
     )
     processor = load_processor(config.model)
-    dataset = sft_dataset(config, profile_of(AutoConfig.from_pretrained(config.model), processor))
-    rows = list(dataset)
+    profile = profile_of(AutoConfig.from_pretrained(config.model), processor)
+    examples = open_examples(config.data)
+    rows = list(sft_dataset(config, profile))
     assert [bool(each["tools"]) for each in rows] == [True] * 8 + [False] * 2
+    in_words = list(sft_dataset(replace(config, answer_in_words=True), profile))
+    for one, other, index in zip(rows, in_words, range(50_000, 50_010), strict=True):
+        example = examples[index]
+        said, told = message_text(one["messages"][-1]), message_text(other["messages"][-1])
+        letter = OPTION_LETTERS[example.options.index(example.answer)] if example.options else example.answer
+        assert said.removesuffix("</answer>").endswith(letter)
+        assert told.removesuffix("</answer>").endswith(example.answer)
     assert ConversationCollator(processor)(rows)["input_ids"].shape[0] == 10
 
 

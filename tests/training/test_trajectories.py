@@ -11,6 +11,7 @@ from vitar.backends.profiles import Profile
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.example import open_image
 from vitar.data.phantoms.dataset import phantom_examples
+from vitar.grading import grade_example
 from vitar.imaging.coordinates import THOUSANDTHS
 from vitar.imaging.environment import Environment, EnvironmentConfig
 from vitar.protocol.actions import Answer, MarkRegion, Zoom
@@ -22,6 +23,7 @@ from vitar.training.config import ConfigError
 from vitar.training.trajectories import (
     Replay,
     Trajectory,
+    answered_in_words,
     conversation_dataset,
     direct_trajectories,
     is_right,
@@ -67,6 +69,27 @@ def test_the_teacher_zooms_for_fine_attributes_and_marks_for_the_rest(taught: li
             if kind in ("location", "count", "comparison"):
                 assert isinstance(action, MarkRegion)
         assert actions or kind in ("presence", "count")
+
+
+def test_choices_are_answered_in_words_where_the_recipe_says_so(taught: list[Trajectory]) -> None:
+    direct = list(direct_trajectories(EXAMPLES, START + COUNT, 12))
+    choices = 0
+    for trajectory in [*taught, *direct]:
+        example = EXAMPLES[trajectory.index]
+        said = answered_in_words(trajectory, example)
+        assert replace(said, texts=()) == replace(trajectory, texts=())
+        if not example.options:
+            assert said == trajectory
+            continue
+        answer, before = said.texts[-1], parse(trajectory.texts[-1])
+        if not trajectory.direct:
+            assert said.texts[:-1] == trajectory.texts[:-1]
+            assert parse(answer).thought == before.thought
+            answer = parse(answer).outcome.text
+        assert answer == example.answer
+        assert grade_example(example, answer).correct
+        choices += 1
+    assert choices > 10
 
 
 def test_a_first_thought_does_not_tell_what_only_the_second_look_shows(taught: list[Trajectory]) -> None:

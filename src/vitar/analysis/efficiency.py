@@ -1,7 +1,8 @@
-"""What an answer costs: seconds, tokens and turns per question, as distributions, and accuracy against them.
+"""What an answer costs: seconds, tokens, turns and memory per question, as distributions, and accuracy against them.
 
 Tokens are as the backend counts them, summed over the turns of an episode: what is read again in a second turn counts
-again, as it does where no cache of earlier turns is kept. ``total_tokens`` are those read and those written.
+again, as it does where no cache of earlier turns is kept. ``total_tokens`` are those read and those written. Peak
+memory is that of the batch that a question was in, weights included: compare conditions at one batch size.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ COSTS: dict[str, Callable[[Trace], float | None]] = {
     "generated_tokens": lambda trace: trace.generated_tokens,
     "total_tokens": lambda trace: trace.prompt_tokens + trace.generated_tokens if trace.prompt_tokens else None,
     "rounds": lambda trace: len(trace.rounds),
+    "peak_memory_mib": lambda trace: None if trace.peak_memory_bytes is None else trace.peak_memory_bytes / 2**20,
 }
 """Name -> what one episode took; None where the backend did not say."""
 

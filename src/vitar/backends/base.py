@@ -27,6 +27,7 @@ class Completion:
         error: what went wrong, with ``finish == "error"``.
         image_tokens: those of the prompt that stand for images, or None when the backend does not say.
         counted_tokens: number of generated tokens where a server counts them and does not show them.
+        peak_memory_bytes: see `vitar.backends.memory`, of the batch that held this turn; None when it is not known.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Completion:
     error: str = ""
     image_tokens: int | None = None
     counted_tokens: int | None = None
+    peak_memory_bytes: int | None = None
 
     @property
     def generated_tokens(self) -> int:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from vitar.backends.base import Completion, Finish
 from vitar.backends.batching import as_memory_allows, length_sorted
+from vitar.backends.memory import watch_peak
 from vitar.backends.placeholders import check_placeholders
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import Profile, profile_of
@@ -128,7 +129,7 @@ class LocalBackend:
         return patches / image_processor.merge_size**2 + letters / 4
 
     def _generate_batch(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
-        started = time.perf_counter()
+        started, peak = time.perf_counter(), watch_peak(self.model.device)
         inputs = self.encode(conversations, tools)
         sampled = self.sampling.temperature > 0
         if sampled:
@@ -154,13 +155,19 @@ class LocalBackend:
         prompt_tokens = inputs["attention_mask"].sum(-1).tolist()
         image_tokens = (inputs["input_ids"] == self.processor.image_token_id).sum(-1).tolist()  # type: ignore[attr-defined]
         seconds = (time.perf_counter() - started) / len(conversations)
+        spent = {"seconds": seconds, "peak_memory_bytes": peak()}
         return [
-            self._completion(ids, log, prompt, images, seconds)
+            self._completion(ids, log, prompt, images, spent)
             for ids, log, prompt, images in zip(new_BT.tolist(), logprobs, prompt_tokens, image_tokens, strict=True)
         ]
 
     def _completion(
-        self, ids: list[int], logprobs: list[float] | None, prompt_tokens: int, image_tokens: int, seconds: float
+        self,
+        ids: list[int],
+        logprobs: list[float] | None,
+        prompt_tokens: int,
+        image_tokens: int,
+        spent: dict[str, Any],
     ) -> Completion:
         finish: Finish = "length"
         length = len(ids)
@@ -170,7 +177,7 @@ class LocalBackend:
         said = ids[: length - 1] if finish == "stop" else ids
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         kept = None if logprobs is None else tuple(logprobs[:length])
-        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, seconds, image_tokens=image_tokens)
+        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, image_tokens=image_tokens, **spent)
 
 
 def _too_large(problem: str) -> Completion:

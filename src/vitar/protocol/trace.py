@@ -89,6 +89,7 @@ class Round(_Record):
         prompt_tokens, generated_tokens: counted by the backend, image tokens included.
         image_tokens: those of the prompt that stand for images; None if the backend did not say.
         seconds: wall clock time of the generation.
+        peak_memory_bytes: most memory in use meanwhile, by the whole batch; None if the backend did not say.
     """
 
     text: str
@@ -104,6 +105,7 @@ class Round(_Record):
     generated_tokens: int = 0
     image_tokens: int | None = None
     seconds: float = 0.0
+    peak_memory_bytes: int | None = None
 
     @field_validator("action")
     @classmethod
@@ -174,6 +176,11 @@ class Trace(_Record):
     def seconds(self) -> float:
         """Generation time of all rounds."""
         return sum(r.seconds for r in self.rounds)
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The largest of all rounds; None if the backend told it of none."""
+        return max((r.peak_memory_bytes for r in self.rounds if r.peak_memory_bytes is not None), default=None)
 
     @property
     def generated_tokens(self) -> int:

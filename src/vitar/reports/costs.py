@@ -22,6 +22,7 @@ COST_WORDS = {
     "generated_tokens": "tokens written",
     "total_tokens": "tokens read and written",
     "rounds": "turns",
+    "peak_memory_mib": "MiB of memory at the peak",
 }
 """Cost -> how a reader knows it."""
 

@@ -44,6 +44,8 @@ class SftConfig:
         start: index of the first example that is used.
         trajectories: number to train on; only trajectories that end in a right answer count.
         direct_share: share of the training set that is a question with its short answer, without tools.
+        answer_in_words: answer choices with the option's text instead of its letter; graders take both, and a small
+            model loses the look-up of letters in stage I (docs/experiments.md).
         tools: what the teacher may use; ``[mark_region]`` is the paper's setting.
         max_actions, max_turns: limits of an episode.
         freeze_vision: leave the vision tower as it is.
@@ -60,6 +62,7 @@ class SftConfig:
     start: int = 1_000_000
     trajectories: int = 1000
     direct_share: float = 0.2
+    answer_in_words: bool = False
     tools: tuple[str, ...] = ("mark_region", "zoom")
     max_actions: int = 1
     max_turns: int = 3

@@ -24,6 +24,7 @@ from vitar.training.running import run_trainer
 from vitar.training.trajectories import (
     Replay,
     Trajectory,
+    answered_in_words,
     conversation_dataset,
     curated_trajectories,
     direct_trajectories,
@@ -125,4 +126,6 @@ def sft_dataset(config: SftConfig, profile: Profile) -> datasets.Dataset:
         rows = recorded_trajectories(examples, read_traces(config.traces), config.start, config.trajectories)
     direct = round(len(rows) * config.direct_share / (1 - config.direct_share))
     rows += direct_trajectories(examples, max(row.index for row in rows) + 1, direct)
+    if config.answer_in_words:
+        rows = [answered_in_words(row, examples[row.index]) for row in rows]
     return conversation_dataset(rows, Replay(examples, environment, profile))

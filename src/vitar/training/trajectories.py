@@ -197,6 +197,15 @@ def _respelled(example: Example, trace: Trace, environment: Environment, profile
     return tuple(texts)
 
 
+def answered_in_words(trajectory: Trajectory, example: Example) -> Trajectory:
+    """The trajectory with the text of the right option as its answer, where it has the option's letter."""
+    if not example.options:
+        return trajectory
+    *before, last = trajectory.texts
+    turn = replace(parse(last), outcome=Answer(example.answer))
+    return replace(trajectory, texts=(*before, example.answer if trajectory.direct else render_turn(turn)))
+
+
 def direct_trajectories(examples: Sequence[Example], start: int, count: int) -> Iterator[Trajectory]:
     """Questions with their short answers alone, which keep the model able to answer in one pass."""
     if start + count > len(examples):

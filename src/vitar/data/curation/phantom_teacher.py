@@ -59,8 +59,6 @@ PROPOSED = {
 }
 """The proposed value of a yes/no question, repeated beside the seen one: what is compared then stands side by side."""
 
-OPTION_SENTENCES = ("That is option {letter}.", "So the option is {letter}.")
-
 
 @dataclass(frozen=True)
 class Look:
@@ -117,7 +115,6 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
         rethought += " " + proposed.format(**words, named=named, a_named=with_article(named))
     if question.options:
         answer = OPTION_LETTERS[question.options.index(question.answer)]
-        rethought += " " + _pick(OPTION_SENTENCES, rng).format(letter=answer)
     if not subject:
         return Look(f"{thought} {rethought}", "", (), "", answer)
     return Look(thought, tool, subject, rethought, answer)

@@ -79,6 +79,10 @@ FOUND_VALUE = (
     "Seen like this, it fits {value}.",
     "Now it is clear: {value}.",
     "My reading is {value}.",
+    "Looked at again, it is {value}.",
+    "At this size I read {value}.",
+    "I take this for {value}.",
+    "All that shows now speaks for {value}.",
 )
 FOUND_COUNT = ("I count {value}.", "Counting what is marked gives {value}.", "Together that makes {value}.")
 FOUND_NONE = ("There is none.", "I find none here.", "The second look shows none.")
@@ -97,7 +101,6 @@ FOUND_NO = (
 PLAIN_THOUGHT = "I look at this closer."
 """Where every other wording states something hidden."""
 WHAT_LIES_HERE = ("Here lies the {noun}.", "This is the {noun}.", "The {noun} shows well now.")
-OPTION_SENTENCES = ("That is option {letter}.", "So the option is {letter}.", "This matches option {letter}.")
 
 _COLUMNS, _ROWS = ("left", "middle", "right"), ("upper ", "", "lower ")
 
@@ -127,7 +130,7 @@ class RegionTeacher:
             answer = OPTION_LETTERS[example.options.index(example.answer)]
         wordings = _first_thoughts(task, boxes, tool, rng)
         thought = next((text for text in wordings if not tells_early(text, example, task.hidden)), PLAIN_THOUGHT)
-        turns = (Turn(thought, action), Turn(_second_thought(example, answer, rng), Answer(answer)))
+        turns = (Turn(thought, action), Turn(_second_thought(example, rng), Answer(answer)))
         return [render_turn(turn) for turn in turns]
 
     def _tool(self, task: Task, boxes: Sequence[Box]) -> str:
@@ -158,7 +161,7 @@ def _first_thoughts(task: Task, boxes: Sequence[Box], tool: str, rng: np.random.
         yield f"{sentence.format(**words)} {intent.format(aim=aim)}"
 
 
-def _second_thought(example: Example, answer: str, rng: np.random.Generator) -> str:
+def _second_thought(example: Example, rng: np.random.Generator) -> str:
     def pick(wordings: Sequence[str]) -> str:
         return wordings[int(rng.integers(len(wordings)))]
 
@@ -169,8 +172,7 @@ def _second_thought(example: Example, answer: str, rng: np.random.Generator) -> 
             found = f"{pick(WHAT_LIES_HERE).format(noun=_spoken(labels.pop()))} {found}"
         return found
     known = FOUND_NONE if example.answer == NONE else FOUND_COUNT if example.kind == "count" else FOUND_VALUE
-    found = pick(known).format(value=example.answer)
-    return f"{found} {pick(OPTION_SENTENCES).format(letter=answer)}" if example.options else found
+    return pick(known).format(value=example.answer)
 
 
 def _spoken(label: str) -> str:
