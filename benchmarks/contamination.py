@@ -25,7 +25,7 @@ from vitar.data.curation.fingerprints import Fingerprint, Gallery, fingerprint
 from vitar.data.curation.text_match import words
 from vitar.data.example import load_examples, open_image
 from vitar.data.phantoms.dataset import phantom_examples
-from vitar.evaluation.statistics import wilson
+from vitar.statistics import wilson
 
 LEAST_FOUND, MOST_ALARMS = 0.99, 0.001
 

@@ -32,11 +32,11 @@ from vitar.data.example import Example, ImageRef
 from vitar.evaluation.comparisons import Comparison, defined
 from vitar.evaluation.metrics import Metrics, compute_metrics
 from vitar.evaluation.power import ALPHA, POWER, design_effect, detectable_difference, mcnemar_power
-from vitar.evaluation.statistics import holm, mcnemar, paired_difference
 from vitar.protocol.trace import Round, StopReason, Trace
 from vitar.reports.answers import answers
 from vitar.reports.headline import sign
 from vitar.reports.run import Run
+from vitar.statistics import holm, mcnemar, paired_difference
 
 DISCORDANT = 0.2
 BASE = 0.5  # of the items on which both agree, the share that both get right

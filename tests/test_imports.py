@@ -12,7 +12,17 @@ import vitar
 
 SOURCE = Path(vitar.__file__).parent
 
-FOUNDATION = {"imaging", "protocol", "grading", "data", "backends", "rollout", "run_record", "data.curation"}
+FOUNDATION = {
+    "imaging",
+    "protocol",
+    "grading",
+    "data",
+    "backends",
+    "rollout",
+    "run_record",
+    "statistics",
+    "data.curation",
+}
 MAY_IMPORT = {
     "imaging": set(),
     "protocol": {"imaging"},
@@ -21,11 +31,12 @@ MAY_IMPORT = {
     "backends": {"imaging", "protocol"},
     "rollout": {"imaging", "protocol", "data", "backends"},
     "run_record": set(),
-    "data.curation": {"imaging", "protocol", "grading", "data", "backends", "rollout", "run_record"},
+    "statistics": set(),
+    "data.curation": {"imaging", "protocol", "grading", "data", "backends", "rollout", "run_record", "statistics"},
     "training": FOUNDATION,
     "evaluation": FOUNDATION,
     "analysis": FOUNDATION,
-    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "evaluation", "analysis"},
+    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "statistics", "evaluation", "analysis"},
     "demo": FOUNDATION | {"training", "evaluation", "analysis", "reports"},
     "cli": FOUNDATION | {"training", "evaluation", "analysis", "reports", "demo"},
 }
@@ -34,7 +45,7 @@ MAY_IMPORT = {
 Curation runs models over examples, so it is a part of its own above the loop, and the rest of ``data`` is below it.
 """
 
-WITHOUT_TORCH = ("imaging", "protocol", "grading")
+WITHOUT_TORCH = ("imaging", "protocol", "grading", "statistics")
 HEAVY = {"torch", "transformers", "trl", "datasets"}
 
 

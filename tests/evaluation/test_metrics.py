@@ -11,9 +11,9 @@ import pytest
 from vitar.data.example import Example
 from vitar.evaluation.metrics import Cell, Comparison, Metrics, compute_metrics
 from vitar.evaluation.power import detectable_difference
-from vitar.evaluation.statistics import mcnemar, wilson
 from vitar.protocol.actions import Zoom
 from vitar.protocol.trace import Failure, Round, StopReason, Trace, action_record
+from vitar.statistics import mcnemar, wilson
 
 MakeExample = Callable[..., Example]
 Xyxy = tuple[float, float, float, float]

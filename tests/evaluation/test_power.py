@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from vitar.evaluation.power import design_effect, detectable_difference, mcnemar_power
-from vitar.evaluation.statistics import mcnemar
+from vitar.statistics import mcnemar
 
 p_of = functools.cache(mcnemar)
 

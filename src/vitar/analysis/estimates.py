@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from vitar.analysis.intervals import Means, grouped_means
+from vitar.statistics import Means, grouped_means
 
 
 class Estimate(BaseModel):

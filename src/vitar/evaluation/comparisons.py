@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.outcomes import Outcome, belongs
 from vitar.evaluation.power import ALPHA, design_effect, detectable_difference
-from vitar.evaluation.statistics import holm, mcnemar, paired_difference
+from vitar.statistics import holm, mcnemar, paired_difference
 
 REFERENCE = "think_twice"
 """The condition that is compared with every other one."""

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from vitar.data.example import Example
 from vitar.evaluation.comparisons import REFERENCE, Comparison, comparisons_on, defined
 from vitar.evaluation.outcomes import ALL, SINGLE_REGION, Outcome, belongs, outcome, paired
-from vitar.evaluation.statistics import wilson
 from vitar.protocol.trace import StopReason, Trace
+from vitar.statistics import wilson
 
 __all__ = ["ALL", "REFERENCE", "SINGLE_REGION", "Cell", "Comparison", "Metrics", "compute_metrics", "outcome"]
 

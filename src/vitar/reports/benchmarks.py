@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitar.evaluation.metrics import Cell, Comparison
-from vitar.evaluation.statistics import holm
 from vitar.reports.figures import STYLES, Dot, Plot, interval_plot
 from vitar.reports.headline import mark, sign
 from vitar.reports.run import SINGLE, THINK, Run
 from vitar.reports.stages import change
 from vitar.reports.tables import Column, Row, Table, difference_column, figures_of, share_column, text_column
 from vitar.reports.wording import ABSENT, SHOWN, cut, decimals, p_value, percent
+from vitar.statistics import holm
 
 BETTER = "†"
 """Mark of a difference to the model before that is shown."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from vitar.evaluation.metrics import ALL, Comparison
-from vitar.evaluation.statistics import mcnemar, paired_difference
 from vitar.reports.run import THINK, Run, Verdict
+from vitar.statistics import mcnemar, paired_difference
 
 
 def change(before: Run, after: Run, condition: str = THINK) -> Comparison | None:

@@ -13,7 +13,7 @@ from vitar.analysis.attention.measures import REGION_MEASURES
 from vitar.analysis.attention.nulls import other_images, shuffled_region
 from vitar.analysis.attention.occlusion import Occluded
 from vitar.analysis.attention.record import ByHead, Change, Estimate, Measured, Null, SinkPlace
-from vitar.analysis.intervals import Means, grouped_means
+from vitar.statistics import Means, grouped_means
 
 FIRST = (1, 1)
 """Place of the first look at the image of the question."""
