@@ -7,8 +7,9 @@ moments, each time gone on with by the same command. A moment is a share of the 
 evenly. The process is killed as that byte is written or, by the toss of a coin, some work later: up to the processor
 seconds in which a block of episodes is made. Where an earlier process wrote that byte, it is killed after up to the
 work in which it starts and makes a block. So kills fall into the start, into generation and into writing, all over the
-run, however busy the machine is. Checked: the traces and ``metrics.json`` are the same in all but seconds, and every
-item has one trace under every condition. The exit code is 1 if not, or if a process came to its end before its moment.
+run, however busy the machine is. Checked: the traces and ``metrics.json`` are the same in all but seconds and memory,
+and every item has one trace under every condition. The exit code is 1 if not, or if a process came to its end before
+its moment.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ CONDITIONS = ("single_pass", "think_twice")
 BATCH_SIZE = 4  # small, so that a run has several blocks to be killed in
 BLOCK = 4 * BATCH_SIZE
 POLL_S = 0.0005
+COSTS = ("seconds", "peak_memory_bytes")
 ROW = "{:>5}{:>12}{:>11}{:>8}{:>11}\n"
 
 
@@ -60,18 +62,18 @@ def written(out: Path) -> int:
     return sum(path.stat().st_size for path in trace_files(out))
 
 
-def without_seconds(record: Any) -> Any:
-    """A record of JSON without the times in it."""
+def without_costs(record: Any) -> Any:
+    """A record of JSON without what differs from run to run."""
     if isinstance(record, dict):
-        return {name: without_seconds(value) for name, value in record.items() if name != "seconds"}
-    return [without_seconds(value) for value in record] if isinstance(record, list) else record
+        return {name: without_costs(value) for name, value in record.items() if name not in COSTS}
+    return [without_costs(value) for value in record] if isinstance(record, list) else record
 
 
 def result(out: Path) -> tuple[Any, dict[str, list[Any]]]:
-    """Metrics and traces of a finished run, without times."""
+    """Metrics and traces of a finished run, without times and memory."""
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     traces = {path.stem: [json.loads(line) for line in path.read_bytes().splitlines()] for path in trace_files(out)}
-    return without_seconds(metrics), {name: without_seconds(found) for name, found in traces.items()}
+    return without_costs(metrics), {name: without_costs(found) for name, found in traces.items()}
 
 
 def follow(process: subprocess.Popen[bytes], out: Path, bytes_first: float, work_s: float = 0.0) -> tuple[float, bool]:

@@ -1,4 +1,4 @@
-"""Means and shares with their intervals, and tests of shares on the same items under two conditions.
+"""How sure a figure is: intervals, tests of two conditions on the same items, adjustment for many of them.
 
 What is not defined, a share of nothing, an interval from items that are all alike, is NaN, never a convenient zero.
 """
@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 REPLICATES = 2000
 """Bootstrap samples: the ends of a 95 % interval then rest on 50 samples each."""
 
-_CHUNK = 2_000_000  # drawn groups in memory at a time, 16 MB
+_CHUNK = 2_000_000  # drawn groups in memory at a time, about 50 MB with their counts
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from transformers import TrainerCallback
 
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.training import grpo
-from vitar.training.config import GrpoConfig, SftConfig
+from vitar.training.config import ConfigError, GrpoConfig, SftConfig
 from vitar.training.grpo import build_grpo, train_grpo
-from vitar.training.running import last_checkpoint, run_trainer
+from vitar.training.running import check_same_run, last_checkpoint, run_trainer
 from vitar.training.sft import build_sft, train_sft
 
 STEPS, SAVED_AT, KILLED_AT = 4, 2, 3
@@ -108,6 +108,23 @@ def test_a_run_can_start_anew(small_model_dir: Path, tmp_path: Path) -> None:
     resumed = weights(train_sft(config))  # nothing is left to do
     anew = weights(train_sft(config, resume=False))
     assert all(torch.equal(first[name], resumed[name]) and torch.equal(first[name], anew[name]) for name in first)
+
+
+def test_a_run_does_not_go_on_with_other_settings(small_model_dir: Path, tmp_path: Path) -> None:
+    trainer = {**TRAINER, "max_steps": 1, "save_steps": 1}
+    config = SftConfig(model=str(small_model_dir), output_dir=str(tmp_path), trajectories=2, trainer=trainer)
+    check_same_run(tmp_path, config)  # nothing is there
+    train_sft(config)
+    record = tmp_path / "run.json"
+    stored = json.loads(record.read_text())
+    del stored["config"]["answer_in_words"]  # as a version before this setting wrote it
+    record.write_text(json.dumps(stored))
+    check_same_run(tmp_path, config)
+    other = replace(config, answer_in_words=True, trainer={**trainer, "learning_rate": 0.5})
+    with pytest.raises(ConfigError, match=r"answer_in_words was False and is True, trainer was .*Give another"):
+        train_sft(other)
+    assert json.loads(record.read_text()) == stored
+    check_same_run(tmp_path / "elsewhere", other)
 
 
 def test_adapters_are_merged_into_the_finished_model(small_model_dir: Path, tmp_path: Path) -> None:

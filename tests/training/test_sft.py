@@ -205,6 +205,7 @@ def test_the_training_set_has_its_share_of_direct_questions(small_model_dir: Pat
     rows = list(sft_dataset(config, profile))
     assert [bool(each["tools"]) for each in rows] == [True] * 8 + [False] * 2
     in_words = list(sft_dataset(replace(config, answer_in_words=True), profile))
+    assert any(examples[index].options for index in range(50_000, 50_010))
     for one, other, index in zip(rows, in_words, range(50_000, 50_010), strict=True):
         example = examples[index]
         said, told = message_text(one["messages"][-1]), message_text(other["messages"][-1])

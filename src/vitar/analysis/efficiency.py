@@ -2,7 +2,8 @@
 
 Tokens are as the backend counts them, summed over the turns of an episode: what is read again in a second turn counts
 again, as it does where no cache of earlier turns is kept. ``total_tokens`` are those read and those written. Peak
-memory is that of the batch that a question was in, weights included: compare conditions at one batch size.
+memory is that of the batch that a question was in, weights included, and on a CPU that of the whole process
+(`vitar.backends.memory`): compare conditions at one batch size, and on a CPU not by small differences.
 """
 
 from __future__ import annotations

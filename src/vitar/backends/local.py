@@ -155,9 +155,8 @@ class LocalBackend:
         prompt_tokens = inputs["attention_mask"].sum(-1).tolist()
         image_tokens = (inputs["input_ids"] == self.processor.image_token_id).sum(-1).tolist()  # type: ignore[attr-defined]
         seconds = (time.perf_counter() - started) / len(conversations)
-        spent = {"seconds": seconds, "peak_memory_bytes": peak()}
         return [
-            self._completion(ids, log, prompt, images, spent)
+            self._completion(ids, log, prompt, images, seconds, peak())
             for ids, log, prompt, images in zip(new_BT.tolist(), logprobs, prompt_tokens, image_tokens, strict=True)
         ]
 
@@ -167,7 +166,8 @@ class LocalBackend:
         logprobs: list[float] | None,
         prompt_tokens: int,
         image_tokens: int,
-        spent: dict[str, Any],
+        seconds: float,
+        peak_memory_bytes: int | None,
     ) -> Completion:
         finish: Finish = "length"
         length = len(ids)
@@ -177,7 +177,16 @@ class LocalBackend:
         said = ids[: length - 1] if finish == "stop" else ids
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         kept = None if logprobs is None else tuple(logprobs[:length])
-        return Completion(text, tuple(ids[:length]), kept, prompt_tokens, finish, image_tokens=image_tokens, **spent)
+        return Completion(
+            text,
+            tuple(ids[:length]),
+            kept,
+            prompt_tokens,
+            finish,
+            seconds,
+            image_tokens=image_tokens,
+            peak_memory_bytes=peak_memory_bytes,
+        )
 
 
 def _too_large(problem: str) -> Completion:

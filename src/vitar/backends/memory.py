@@ -15,12 +15,15 @@ _PEAK_LINE = "VmHWM:"
 def watch_peak(device: torch.device) -> Callable[[], int | None]:
     """Starts to watch; the returned function tells the peak since then, in bytes.
 
-    On a GPU it is what PyTorch had allocated on ``device``, weights included; elsewhere the resident memory of the
-    whole process, which Linux alone tells. None where nobody tells.
+    On an NVIDIA or AMD GPU it is what PyTorch had allocated on ``device``, weights included. On a CPU it is the
+    resident memory of the whole process, which Linux alone tells. None where nobody tells. There is one peak for a
+    device: who watches next begins it anew.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return lambda: torch.cuda.max_memory_allocated(device)
+    if device.type != "cpu":
+        return lambda: None
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:  # another system, or a container that forbids it

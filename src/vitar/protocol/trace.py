@@ -89,7 +89,7 @@ class Round(_Record):
         prompt_tokens, generated_tokens: counted by the backend, image tokens included.
         image_tokens: those of the prompt that stand for images; None if the backend did not say.
         seconds: wall clock time of the generation.
-        peak_memory_bytes: most memory in use meanwhile, by the whole batch; None if the backend did not say.
+        peak_memory_bytes: most memory in use meanwhile, see `vitar.backends.memory`; None if the backend did not say.
     """
 
     text: str

@@ -22,7 +22,7 @@ COST_WORDS = {
     "generated_tokens": "tokens written",
     "total_tokens": "tokens read and written",
     "rounds": "turns",
-    "peak_memory_mib": "MiB of memory at the peak",
+    "peak_memory_mib": "peak memory in MiB",
 }
 """Cost -> how a reader knows it."""
 
@@ -180,7 +180,7 @@ def _distributions(run: Run) -> tuple[Plot, ...]:
             for each in _in_order(run)
             if each.cost == cost
         ]
-        caption = f"{_words(cost).capitalize()} per question; run {run.name}"
+        caption = f"{_title(cost)} per question; run {run.name}"
         show = partial(_said, cost)
         plots.append(Plot(caption, distribution_plot(spreads, show, caption)))
     return tuple(plots)
@@ -210,6 +210,11 @@ def _words(cost: str) -> str:
     return COST_WORDS.get(cost, cost.replace("_", " "))
 
 
+def _title(cost: str) -> str:
+    words = _words(cost)
+    return words[:1].upper() + words[1:]
+
+
 def _mean(row: Row) -> str:
     return between(row["mean"], row["low"], row["high"], _places(row["cost"], row["mean"]))
 
@@ -219,7 +224,7 @@ def _quantile_column(title: str, key: str) -> Column:
 
 
 def _cost_column(cost: str) -> Column:
-    return Column(_words(cost).capitalize(), lambda row: _said(cost, row.get(cost)))
+    return Column(_title(cost), lambda row: _said(cost, row.get(cost)))
 
 
 def _places(cost: str, value: float | None) -> int:

@@ -44,8 +44,9 @@ class SftConfig:
         start: index of the first example that is used.
         trajectories: number to train on; only trajectories that end in a right answer count.
         direct_share: share of the training set that is a question with its short answer, without tools.
-        answer_in_words: answer choices with the option's text instead of its letter; graders take both, and a small
-            model loses the look-up of letters in stage I (docs/experiments.md).
+        answer_in_words: answer choices with the option's text, though the prompt asks for its letter. `vitar.grading`
+            takes both, the scorer of ViTAR's authors letters alone. For models so small that stage I costs them the
+            look-up of letters (docs/experiments.md).
         tools: what the teacher may use; ``[mark_region]`` is the paper's setting.
         max_actions, max_turns: limits of an episode.
         freeze_vision: leave the vision tower as it is.

@@ -17,7 +17,7 @@ from vitar.protocol.prompts import interactive_messages
 from vitar.run_record import write_run_record
 from vitar.training.config import ConfigError, GrpoConfig
 from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
-from vitar.training.running import run_trainer
+from vitar.training.running import check_same_run, run_trainer
 from vitar.training.tool_environment import environment_factory
 from vitar.training.trajectories import only_image, open_examples
 from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor
@@ -64,9 +64,11 @@ def train_grpo(config: GrpoConfig, *, resume: bool = True) -> Path:
         resume: go on from the last checkpoint in ``output_dir`` if there is one.
 
     Raises:
-        ConfigError: the recipe cannot be followed.
+        ConfigError: the recipe cannot be followed, or goes on with a run of another.
         ModelError: the model to start from cannot be loaded.
     """
+    if resume:
+        check_same_run(Path(config.output_dir), config)
     trainer, processor = build_grpo(config)
     write_run_record(Path(config.output_dir), config)
     return run_trainer(trainer, processor, resume=resume)

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transformers import ProcessorMixin, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from vitar.run_record import RECORD_NAME
+from vitar.training.config import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +62,33 @@ def train_to_the_end(trainer: Trainer, *, resume: bool) -> None:
         partial = output / f".{HISTORY_NAME}.partial"
         partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
         partial.replace(output / HISTORY_NAME)
+
+
+def check_same_run(output: Path, config: DataclassInstance) -> None:
+    """Refuses to go on with a run that was begun with other settings: its checkpoints would be taken for this one's.
+
+    Args:
+        output: folder of the run; nothing is checked where it holds no checkpoint or no record.
+
+    Raises:
+        ConfigError: a setting differs from the record's; one that the record lacks had its default.
+    """
+    record = output / RECORD_NAME
+    if not record.is_file() or next(output.rglob(f"{PREFIX_CHECKPOINT_DIR}-*"), None) is None:
+        return
+    defaults = {
+        each.name: each.default_factory() if callable(each.default_factory) else each.default
+        for each in fields(config)
+    }
+    begun = {**defaults, **json.loads(record.read_text(encoding="utf-8"))["config"]}
+    now = json.loads(json.dumps(asdict(config)))
+    changed = [name for name in now if json.loads(json.dumps(begun[name])) != now[name]]
+    if changed:
+        listed = ", ".join(f"{name} was {begun[name]!r} and is {now[name]!r}" for name in changed)
+        raise ConfigError(
+            f"{output} holds a run that was begun with other settings ({listed}). Give another output_dir, or remove "
+            "the folder to begin anew"
+        )
 
 
 def last_checkpoint(output: Path) -> Path | None:

@@ -20,7 +20,7 @@ from vitar.protocol.trace import read_traces
 from vitar.run_record import write_run_record
 from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, SftConfig
 from vitar.training.masking import IGNORE, assistant_labels
-from vitar.training.running import run_trainer
+from vitar.training.running import check_same_run, run_trainer
 from vitar.training.trajectories import (
     Replay,
     Trajectory,
@@ -83,9 +83,11 @@ def train_sft(config: SftConfig, *, resume: bool = True) -> Path:
         resume: go on from the last checkpoint in ``output_dir`` if there is one.
 
     Raises:
-        ConfigError: the recipe cannot be followed.
+        ConfigError: the recipe cannot be followed, or goes on with a run of another.
         ModelError: the model to start from cannot be loaded.
     """
+    if resume:
+        check_same_run(Path(config.output_dir), config)
     trainer, processor = build_sft(config)
     write_run_record(Path(config.output_dir), config)
     return run_trainer(trainer, processor, resume=resume)

@@ -198,8 +198,8 @@ def _respelled(example: Example, trace: Trace, environment: Environment, profile
 
 
 def answered_in_words(trajectory: Trajectory, example: Example) -> Trajectory:
-    """The trajectory with the text of the right option as its answer, where it has the option's letter."""
-    if not example.options:
+    """The trajectory with the text of the right option as its answer; as it is where that would not be graded right."""
+    if not example.options or not grade_example(example, example.answer).correct:
         return trajectory
     *before, last = trajectory.texts
     turn = replace(parse(last), outcome=Answer(example.answer))

@@ -61,6 +61,7 @@ def test_a_refused_action_gives_way_to_the_other_tool(make_example: Make) -> Non
 
 CASES = {
     "choice": {},
+    "letters of its own": {"options": ("type B", "type A", "type C"), "answer": "type B"},
     "closed": {**CLOSED, "answer": "stone"},
     "open": {"options": (), "answer_type": "open", "answer": "a stone of the kidney", "kind": ""},
     "yes": {"options": (), "answer_type": "yes_no", "answer": "yes", "question": "Is it a stone?"},

@@ -80,6 +80,8 @@ def _last_objection(thought: str, example: Example) -> str:
     if example.answer_type == "choice":
         right = OPTION_LETTERS[example.options.index(example.answer)]
         letter = named_letter(thought, len(example.options))
+        if letter == named_letter(example.answer, len(example.options)):  # as in "type B", whatever its own letter is
+            letter = ""
         if letter and letter != right:
             return f"The last thought names option {letter}, and the answer is {right}."
         if not letter and not _leads_to(thought, example.answer):

@@ -80,7 +80,7 @@ FOUND_VALUE = (
     "Now it is clear: {value}.",
     "My reading is {value}.",
     "Looked at again, it is {value}.",
-    "At this size I read {value}.",
+    "I read this as {value}.",
     "I take this for {value}.",
     "All that shows now speaks for {value}.",
 )

@@ -1,9 +1,11 @@
 """The scorer that ViTAR's authors published (JLINEkai/ViTAR at 1448fb2, ``eval_medvqa.py``).
 
-It knows questions with options alone. From the second response it takes the first character of the answer of a
-``Terminate`` action, in upper case, and compares it with the letter of the right option. Two consequences:
+It knows questions with options alone, and answers that are letters. From the second response it takes the first
+character of the answer of a ``Terminate`` action, in upper case, and compares it with the letter of the right option.
+Consequences:
 
-- "Both" is right where B is, and "because it is large" too.
+- "Both" is right where B is, and "because it is large" too. A model that answers with an option's text, as the embedded
+  one does, is right by accident.
 - An answer that cannot be read is left out of the overall accuracy, though not out of a data set's own: of ten answers
   two read and one of these right are 50 % overall and 10 % there.
 

@@ -39,7 +39,7 @@ from vitar.training.base.lessons import LessonDataset, Teach, WordsDataset, less
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import Rows, score_skills
 from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
-from vitar.training.running import train_to_the_end
+from vitar.training.running import check_same_run, train_to_the_end
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +101,13 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
 
     Args:
         resume: go on from the last checkpoint in ``output_dir`` if there is one.
+
+    Raises:
+        ConfigError: it was begun with other settings.
     """
     output = Path(config.output_dir)
+    if resume:
+        check_same_run(output, config)
     write_run_record(output, config)
     bank = picture_bank(output / "pictures", config.scenes, "train", os.cpu_count() or 1)
     start = output / "start"

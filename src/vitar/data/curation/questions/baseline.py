@@ -18,6 +18,7 @@ import numpy as np
 from vitar.data.curation.questions.candidate import Candidate, Rejection
 from vitar.data.curation.text_match import words
 from vitar.data.phantoms.scene import seeded_rng
+from vitar.statistics import wilson
 
 TEXT_ONLY = "answerable_from_text"
 
@@ -26,7 +27,6 @@ MAX_ANSWERS = 12
 """Short answers that are considered for a question, the most frequent ones to such questions."""
 
 _FEATURES = 2**18
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,10 @@ def audit(candidates: Sequence[Candidate], guessed: Sequence[Guess]) -> list[Aud
 
 
 def _audit(kind: str, guessed: Sequence[Guess]) -> Audit:
-    from scipy.stats import binomtest
-
     right = sum(guess.right for guess in guessed)
-    interval = binomtest(right, len(guessed)).proportion_ci(_CONFIDENCE, method="wilson")
+    interval = wilson(right, len(guessed))
     chance = sum(guess.chance for guess in guessed) / len(guessed)
-    return Audit(kind, len(guessed), right / len(guessed), float(interval.low), float(interval.high), chance)
+    return Audit(kind, len(guessed), right / len(guessed), interval.low, interval.high, chance)
 
 
 def _answers(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
