@@ -77,8 +77,7 @@ def check_same_run(output: Path, config: DataclassInstance) -> None:
     if not record.is_file() or next(output.rglob(f"{PREFIX_CHECKPOINT_DIR}-*"), None) is None:
         return
     defaults = {
-        each.name: each.default_factory() if callable(each.default_factory) else each.default
-        for each in fields(config)
+        each.name: each.default_factory() if callable(each.default_factory) else each.default for each in fields(config)
     }
     begun = {**defaults, **json.loads(record.read_text(encoding="utf-8"))["config"]}
     now = json.loads(json.dumps(asdict(config)))

@@ -54,6 +54,37 @@ def test_matching_answers_are_right_without_the_picture(lessons: list[Lesson]) -
     assert checked > 3
 
 
+def test_an_answer_aloud_decides_by_its_own_words(lessons: list[Lesson]) -> None:
+    verdicts: dict[str, list[bool]] = {}
+    for each in lessons:
+        answers = [message_text(m) for m in each.messages if m["role"] == "assistant"]
+        for skill, said in zip(each.skills, answers, strict=True):
+            if skill.endswith("/aloud"):
+                seen, proposed, verdict = decided_aloud(said)
+                assert (seen == proposed) == (verdict == "yes")
+                verdicts.setdefault(skill, []).append(verdict == "yes")
+                _, kind, _ = skill.split("/")
+                specs = [lesion.spec for lesion in each.scene.lesions]
+                true = {
+                    "attribute": {value for spec in specs for value in spec.attributes.values()},
+                    "type": {spec.kind for spec in specs},
+                    "location": {spec.location for spec in specs},
+                    "count": {str(number) for number in range(len(specs) + 1)},
+                }[kind]
+                assert seen in true
+    assert set(verdicts) == {"whole/location/aloud", "whole/count/aloud", "region/type/aloud", "region/attribute/aloud"}
+    for skill in ("region/type/aloud", "region/attribute/aloud"):
+        assert 0.3 < sum(verdicts[skill]) / len(verdicts[skill]) < 0.7
+
+
+def decided_aloud(said: str) -> tuple[str, str, str]:
+    """The value seen, the proposed one, and the verdict, without articles."""
+    found = re.fullmatch(r"(?:The (.+)|It) is (.+)\. Is (?:the \1|it) (.+)\? (yes|no)", said)
+    assert found, said
+    bare = [re.sub(r"^(an? |in the )", "", value) for value in found.groups()[1:3]]
+    return bare[0], bare[1], found[4]
+
+
 def test_lessons_are_reproducible_and_differ() -> None:
     assert message_text(lesson(5, "train").messages[0]) == message_text(lesson(5, "train").messages[0])
     assert len({message_text(lesson(i, "train").messages[0]) for i in range(12)}) > 6
@@ -70,8 +101,10 @@ def test_a_region_holds_most_of_its_lesion(lessons: list[Lesson]) -> None:
 
 
 def test_words_lessons_answer_from_their_text() -> None:
-    verdicts, repeated = [], 0
-    for index in range(20):
+    verdicts: list[str] = []
+    aloud: list[str] = []
+    repeated = 0
+    for index in range(40):
         messages, skills = words_lesson(index, "train")
         assert not images_in(messages)
         options: dict[str, str] = {}
@@ -84,6 +117,12 @@ def test_words_lessons_answer_from_their_text() -> None:
                 assert proposed
                 assert proposed[0].endswith(f" {told[1]}?") == (said == "yes")
                 verdicts.append(said)
+            elif skill == "told/aloud":
+                told, proposed, verdict = decided_aloud(said)
+                assert f": {told}. Is the " in asked
+                assert f" {proposed}? " in asked
+                assert (told == proposed) == (verdict == "yes")
+                aloud.append(verdict)
             else:
                 question, *lines = asked.split("\n")
                 repeated += not lines
@@ -91,4 +130,5 @@ def test_words_lessons_answer_from_their_text() -> None:
                 wanted = question.removeprefix("Which option is ").removeprefix("What is option ").rstrip("?")
                 assert options.get(wanted) == said or options.get(said) == wanted
     assert 10 < verdicts.count("yes") < 30
+    assert 50 < aloud.count("yes") < 110
     assert repeated > 20

@@ -83,3 +83,24 @@ def test_the_run_leaves_a_model_that_loads_and_a_record(config: BaseConfig) -> N
     assert record["packages"]["torch"].startswith("2.")
     history = json.loads((Path(config.output_dir) / "language" / "history.json").read_text())
     assert any("whole/matching" in line for line in history)
+
+
+def test_a_base_goes_on_from_an_earlier_one_and_keeps_its_sight(config: BaseConfig) -> None:
+    earlier = train_base(replace(config, words_steps=1, vision_steps=1, detail_steps=0, pointing_steps=0))
+    again = replace(
+        config,
+        output_dir=config.output_dir + "-more",
+        model=str(earlier),
+        first_lesson=100,
+        pointing_steps=0,
+        vision_rate=0,
+    )
+    before, after = (load_file(folder / "model.safetensors") for folder in (earlier, train_base(again)))
+    assert before.keys() == after.keys()
+    for name, weight in after.items():
+        if ".visual." in name:
+            assert torch.equal(weight, before[name]), name
+    assert not torch.equal(
+        *(weights["model.language_model.layers.0.mlp.up_proj.weight"] for weights in (before, after))
+    )
+    assert {path.name for path in Path(again.output_dir).iterdir() if path.is_dir()} == {"words", "language"}

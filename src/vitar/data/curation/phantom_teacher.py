@@ -57,7 +57,8 @@ PROPOSED = {
     "count": "Is the number {named}?",
     "comparison": "Is it the one in the {named}?",
 }
-"""The proposed value of a yes/no question, repeated beside the seen one: what is compared then stands side by side."""
+"""The proposed value of a yes/no question, repeated beside the seen one, and followed by the verdict: a small model
+compares what stands side by side, and decides at the question mark, as its base does, not behind an answer tag."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def plan_look(family: Family, item: Item, tools: Sequence[str], rng: np.random.G
     if question.answer_type == "yes_no" and question.kind in PROPOSED:
         named = item.design.named
         proposed = "Is it without {what}?" if named == NONE else PROPOSED[question.kind]
-        rethought += " " + proposed.format(**words, named=named, a_named=with_article(named))
+        rethought += f" {proposed.format(**words, named=named, a_named=with_article(named))} {question.answer}."
     if question.options:
         answer = OPTION_LETTERS[question.options.index(question.answer)]
     if not subject:

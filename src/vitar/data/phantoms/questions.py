@@ -156,7 +156,7 @@ def pose(
     elif query.kind == "comparison" and answer_type == "yes_no":
         answer = YES_NO[query.truth != query.values[0]]  # the text asks whether the first that it mentions is larger
     elif answer_type == "yes_no" and query.values != YES_NO:
-        named = named or _proposal(query, rng)
+        named = named or proposal(query, rng)
         answer = YES_NO[query.truth != named]
     text = _word(family, query, named, answer_type, rng)
     return Question(query.kind, answer_type, text, options, answer, query.lesions, query.attribute)
@@ -260,8 +260,8 @@ def _share_kept(family: Family, query: Query) -> float:
     return 1.0
 
 
-def _proposal(query: Query, rng: np.random.Generator) -> str:
-    """The truth in half of the cases, else another value; each value is proposed equally often."""
+def proposal(query: Query, rng: np.random.Generator) -> str:
+    """What a yes/no question proposes: the truth in half of the cases, else any other value, all equally often."""
     if rng.random() < 0.5:
         return query.truth
     others = [value for value in query.values if value != query.truth]

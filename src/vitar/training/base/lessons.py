@@ -23,7 +23,19 @@ from transformers import ProcessorMixin
 
 from vitar.data.phantoms.dataset import FAMILIES, phantom
 from vitar.data.phantoms.plan import SCALES
-from vitar.data.phantoms.questions import NONE, YES_NO, Question, matching, plural, questions_of
+from vitar.data.phantoms.questions import (
+    NONE,
+    YES_NO,
+    Query,
+    Question,
+    matching,
+    plural,
+    pose,
+    proposal,
+    queries_of,
+    questions_of,
+    with_article,
+)
 from vitar.data.phantoms.scene import Family, Lesion, LesionSpec, Phantom, draw, seeded_rng
 from vitar.imaging.coordinates import THOUSANDTHS, View
 from vitar.imaging.geometry import Box, Frame
@@ -37,11 +49,17 @@ from vitar.training.masking import assistant_labels
 
 T = TypeVar("T")
 
-WHOLE_WORDS, REGION_WORDS = 60, 35
+WHOLE_WORDS, REGION_WORDS = 80, 75
 """Length of the conversation about a picture, in words: near-equal lengths waste little on padding."""
 
-MATCHING_LISTS, QUESTIONS_PER_LIST, COMPARISONS = 2, 3, 2
+MATCHING_LISTS, QUESTIONS_PER_LIST, COMPARISONS, COMPARISONS_ALOUD = 1, 3, 1, 4
 """What a words lesson holds: lists of options with at most so many questions on each, and comparisons."""
+
+ALOUD = "Say first what it is."
+"""Asks for the value before the yes or no, so that what is compared stands in the model's own words."""
+
+ALOUD_WHOLE, ALOUD_REGION = 1, 3
+"""At most this many yes/no questions on a whole image, and on a region, are answered aloud."""
 
 LETTER_SHARE = 0.85
 """Share of matching questions that ask for the letter of a value; the rest ask for the value of a letter."""
@@ -60,6 +78,9 @@ POINTING_SCENES = 10_000_000
 
 REGIONS = 2
 """At most this many regions are enlarged in a lesson."""
+
+POINTING_WHOLE = 3
+"""At most this many questions for boxes on the whole image of a lesson."""
 
 POINTING_EXCHANGES = 4
 """At most this many questions in a lesson of the pointing phase."""
@@ -128,6 +149,22 @@ def _direct(question: Question, rng: np.random.Generator) -> Exchange:
     if rng.random() < LINE_SHARE:
         text = direct_text(question.text, question.options, question.answer_type)
     return Exchange(text, answer, f"{question.kind}/{question.answer_type}")
+
+
+def _aloud(family: Family, query: Query, rng: np.random.Generator) -> Exchange:
+    """A yes/no question whose answer names the value that is seen, and the proposed one, before it decides."""
+    named = proposal(query, rng)
+    question = pose(family, query, "yes_no", rng, named=named)
+    said = _compared(query.attribute or query.kind, query.truth, named, rng)
+    return Exchange(f"{question.text} {ALOUD}", f"{said} {question.answer}", f"{query.kind}/aloud")
+
+
+def _compared(name: str, value: str, named: str, rng: np.random.Generator) -> str:
+    """``The margin is smooth. Is the margin lobulated?``, or ``It is a mass. Is it a cyst?``"""
+    if rng.random() < 0.5:
+        return f"The {name} is {value}. Is the {name} {named}?"
+    value, named = ({"type": with_article(v), "location": f"in the {v}"}.get(name, v) for v in (value, named))
+    return f"It is {value}. Is it {named}?"
 
 
 def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exchange]:
@@ -199,6 +236,16 @@ def _comparing(rng: np.random.Generator) -> Exchange:
     return Exchange(" ".join(_shuffled(sentences, rng)), answer, "comparing")
 
 
+def _comparing_aloud(rng: np.random.Generator) -> Exchange:
+    """Tells a value and asks whether it is a proposed one, to be answered in words; needs no picture."""
+    pool = all_values()
+    told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
+    name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
+    named, answer = (told, YES_NO[0]) if rng.random() < 0.5 else (other, YES_NO[1])
+    question = f"{name}: {told}. Is the {name} {named}? {ALOUD}"
+    return Exchange(question, f"{_compared(name, told, named, rng)} {answer}", "aloud")
+
+
 @lru_cache
 def all_attributes() -> tuple[str, ...]:
     """Every different name of a fine attribute of all families."""
@@ -244,7 +291,9 @@ def lesson(index: int, split: str) -> Lesson:
     crowded = rng.random() < CROWDED_SHARE
     scene = crowded_scene(family, split, number, rng) if crowded else phantom(family.name, split, number)
     views = [whole_view(scene)]
-    exchanges = _pointing(scene, views[0], rng)[:2] if scene.lesions else []
+    exchanges = _pointing(scene, views[0], rng)[:POINTING_WHOLE] if scene.lesions else []
+    seen = _shuffled(list(queries_of(family, [each.spec for each in scene.lesions], ("location", "count"))), rng)
+    exchanges += [_aloud(family, query, rng) for query in seen[:ALOUD_WHOLE]]
     if rng.random() < DESCRIPTION_SHARE:
         exchanges.append(_description(scene))
     for question in _shuffled(questions_of(scene, rng), rng):
@@ -259,9 +308,12 @@ def lesson(index: int, split: str) -> Lesson:
         asked = _shuffled([q for q in asked if q.kind in ("attribute", "type")], rng)
         if asked:
             views.append(region_view(scene, scene.lesions[lesion], rng))
-            exchanges = [_direct(question, rng) for question in asked]
+            spec = scene.lesions[lesion].spec
+            aloud = [q for q in queries_of(family, [spec], ("attribute", "type")) if q.values != YES_NO]
+            exchanges = [_aloud(family, query, rng) for query in _shuffled(aloud * 2, rng)[:ALOUD_REGION]]
+            exchanges += [_direct(question, rng) for question in asked]
             if rng.random() < DESCRIPTION_SHARE:
-                exchanges.insert(0, _fine_description(scene.lesions[lesion].spec))
+                exchanges.insert(0, _fine_description(spec))
             more, practised = _conversation(exchanges, views[-1].image, REGION_WORDS, "region", rng)
             messages, skills = messages + more, skills + practised
     return Lesson(scene, views, messages, skills)
@@ -318,6 +370,7 @@ def words_lesson(index: int, split: str) -> tuple[list[Message], list[str]]:
     rng = seeded_rng("words", split, index)
     parts = [_matching((), rng, any_words=True, count=QUESTIONS_PER_LIST) for _ in range(MATCHING_LISTS)]
     parts += [[_comparing(rng)] for _ in range(COMPARISONS)]
+    parts += [[_comparing_aloud(rng)] for _ in range(COMPARISONS_ALOUD)]
     return _messages([exchange for part in _shuffled(parts, rng) for exchange in part], None, "told")
 
 

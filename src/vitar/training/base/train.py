@@ -28,7 +28,7 @@ from transformers import (
     set_seed,
 )
 
-from vitar.backends.pretrained import load_model, load_processor
+from vitar.backends.pretrained import load_model, load_processor, resolve
 from vitar.data.phantoms.dataset import FAMILIES
 from vitar.run_record import bf16_is_fast, write_run_record
 from vitar.training.base.architecture import build_model, build_processor
@@ -56,6 +56,9 @@ class BaseConfig:
 
     Args:
         output_dir: checkpoints, logs, and the finished model under ``final``.
+        model: an earlier base to go on from; it keeps its sight, so that the second and the third phase fall away. ""
+            starts from nothing.
+        first_lesson: added to the numbers of all lessons, so that a base that goes on meets none again.
         vocab_size: upper bound of the tokenizer.
         scenes: phantoms in the bank of pictures.
         words_steps, words_batch: first phase, values and option letters, comparisons of words.
@@ -71,9 +74,13 @@ class BaseConfig:
         micro_batch: lessons per forward pass; small ones stay in the cache of a CPU.
         save_steps: steps between checkpoints, and between validations.
         workers: processes that render lessons.
+
+    A phase of 0 steps is left out.
     """
 
     output_dir: str
+    model: str = ""
+    first_lesson: int = 0
     vocab_size: int = 1024
     scenes: int = 10_000
     words_steps: int = 2000
@@ -104,14 +111,14 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
 
     Raises:
         ConfigError: it was begun with other settings.
+        ModelError: the base to go on from cannot be loaded.
     """
     output = Path(config.output_dir)
     if resume:
         check_same_run(output, config)
     write_run_record(output, config)
-    bank = picture_bank(output / "pictures", config.scenes, "train", os.cpu_count() or 1)
-    start = output / "start"
-    if not (start / "model.safetensors").is_file():
+    start = Path(resolve(config.model)) if config.model else output / "start"
+    if not config.model and not (start / "model.safetensors").is_file():
         set_seed(config.seed)
         fresh = build_processor(build_tokenizer(corpus(config.seed), config.vocab_size))
         model = build_model(fresh.tokenizer)
@@ -121,31 +128,16 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
     told = config.words_steps * config.words_batch
     words = Phase(
         "words",
-        WordsDataset(processor, "train", told),
+        WordsDataset(processor, "train", told, config.first_lesson),
         config.words_steps,
         config.words_batch,
         scored=WordsDataset(processor, "validation", SCORED_LESSONS),
     )
-    rows = config.vision_steps * config.vision_batch
-    vision = Phase(
-        "vision",
-        PictureDataset(processor, *bank, count=rows, wholes_per_row=2),
-        config.vision_steps,
-        config.vision_batch,
-    )
-    close = config.detail_steps * config.vision_batch
-    detail = Phase(
-        "detail",
-        PictureDataset(processor, *bank, count=close, wholes_per_row=1, start=rows),
-        config.detail_steps,
-        config.vision_batch,
-    )
 
     def with_words(teach: Teach, split: str, count: int, start: int = 0) -> ConcatDataset[dict[str, Any]]:
-        again = round(config.words_share * count)
-        return ConcatDataset(
-            [LessonDataset(processor, split, count - again, teach, start), WordsDataset(processor, split, again, told)]
-        )
+        again, first = round(config.words_share * count), config.first_lesson if split == "train" else 0
+        pictured = LessonDataset(processor, split, count - again, teach, first + start)
+        return ConcatDataset([pictured, WordsDataset(processor, split, again, first + told)])
 
     pointing = Phase(
         "pointing",
@@ -171,9 +163,25 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         return _run_phase(phase, config, processor, source, resume)
 
     spoken = run(words, start)
-    seen = run(detail, run(vision, start))
+    if config.model:
+        return run(language, run(pointing, spoken))
+    bank = picture_bank(output / "pictures", config.scenes, "train", os.cpu_count() or 1)
+    rows = config.vision_steps * config.vision_batch
+    vision = Phase(
+        "vision",
+        PictureDataset(processor, *bank, count=rows, wholes_per_row=2),
+        config.vision_steps,
+        config.vision_batch,
+    )
+    close = config.detail_steps * config.vision_batch
+    detail = Phase(
+        "detail",
+        PictureDataset(processor, *bank, count=close, wholes_per_row=1, start=rows),
+        config.detail_steps,
+        config.vision_batch,
+    )
     joined = output / "joined"
-    join(spoken, seen, joined)
+    join(spoken, run(detail, run(vision, start)), joined)
     return run(language, run(pointing, joined))
 
 
@@ -220,6 +228,8 @@ class Phase:
 
 def _run_phase(phase: Phase, config: BaseConfig, processor: ProcessorMixin, source: Path, resume: bool) -> Path:
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
+    if not phase.steps:
+        return source
     folder = Path(config.output_dir) / phase.name
     final = folder / "final"
     if (final / PROBES_NAME).is_file():
