@@ -40,7 +40,7 @@ class DemoConfig:
 
     out: str = "runs/demo"
     trajectories: int = 800
-    sft_epochs: float = 3.0
+    sft_epochs: float = 4.0
     grpo_steps: int = 10
     items: int = 120
     seed: int = 0
@@ -103,6 +103,7 @@ def grpo_config(config: DemoConfig, model: str) -> GrpoConfig:
             "max_steps": config.grpo_steps,
             "per_device_train_batch_size": 16,
             "gradient_accumulation_steps": 4,
+            "temperature": 0.7,
             "max_completion_length": 256,
             "logging_steps": 1,
             "activation_checkpointing": False,
