@@ -134,3 +134,11 @@ def test_a_plot_for_each_data_set_with_both_looks():
     assert "tiny, one 50.0; tiny, two 60.0" in plots[0].svg
     assert "a-lon…-name, two 60.0" in plots[0].svg
     assert len(benchmark_figures(standings(runs)).tables) == 2
+
+
+def test_models_whose_folders_are_called_alike_are_plotted_under_their_runs():
+    runs = [made_up("SFT", "d1", 0.5, model="runs/sft/final"), made_up("GRPO", "d1", 0.5, model="runs/grpo/final")]
+    (plot,) = benchmark_plots(standings(runs))
+    assert "SFT, two 60.0" in plot.svg
+    assert "GRPO, two 60.0" in plot.svg
+    assert "final, " not in plot.svg

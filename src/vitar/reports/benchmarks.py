@@ -157,13 +157,15 @@ def benchmark_plots(found: Sequence[Standing]) -> tuple[Plot, ...]:
     plots = []
     for data in dict.fromkeys(each.data for each in found):
         here = [each for each in found if each.data == data]
+        shortest = [each.model.rsplit("/", 1)[-1] for each in here]
         dots = []
-        for each in here:
+        for each, short in zip(here, shortest, strict=True):
+            name = short if shortest.count(short) == 1 else each.run.name
             for condition, words in ((SINGLE, "one"), (THINK, "two")):
                 cell = each.run.cell(condition)
                 value, low, high = (cell.accuracy, cell.low, cell.high) if cell and not cell.refused else (None,) * 3
                 text = ABSENT if cell is None else percent(value).removesuffix("%")
-                label = f"{cut(each.model.rsplit('/', 1)[-1], 11)}, {words}"
+                label = f"{cut(name, 11)}, {words}"
                 dots.append(Dot(label, value, low, high, text, STYLES[condition]))
         runs = ", ".join(each.run.name for each in here)
         caption = f"Accuracy on {data} in percent with one look and with two; runs {runs}"
