@@ -228,22 +228,24 @@ def _matching(
 
 def _comparing(rng: np.random.Generator) -> Exchange:
     """Tells a value and asks whether it is a proposed one, in either order; needs no picture."""
-    pool = all_values()
-    told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
-    name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
-    named, answer = (told, YES_NO[0]) if rng.random() < 0.5 else (other, YES_NO[1])
+    name, told, named, answer = _told(rng)
     sentences = [f"The {name} is {told}.", f"Is the {name} {named}?"]
     return Exchange(" ".join(_shuffled(sentences, rng)), answer, "comparing")
 
 
 def _comparing_aloud(rng: np.random.Generator) -> Exchange:
     """Tells a value and asks whether it is a proposed one, to be answered in words; needs no picture."""
+    name, told, named, answer = _told(rng)
+    question = f"{name}: {told}. Is the {name} {named}? {ALOUD}"
+    return Exchange(question, f"{_compared(name, told, named, rng)} {answer}", "aloud")
+
+
+def _told(rng: np.random.Generator) -> tuple[str, str, str, str]:
+    """What is told of, the value told, the one proposed, and whether they agree; any value of any lesson will do."""
     pool = all_values()
     told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
     name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
-    named, answer = (told, YES_NO[0]) if rng.random() < 0.5 else (other, YES_NO[1])
-    question = f"{name}: {told}. Is the {name} {named}? {ALOUD}"
-    return Exchange(question, f"{_compared(name, told, named, rng)} {answer}", "aloud")
+    return (name, told, told, YES_NO[0]) if rng.random() < 0.5 else (name, told, other, YES_NO[1])
 
 
 @lru_cache

@@ -56,9 +56,9 @@ class BaseConfig:
 
     Args:
         output_dir: checkpoints, logs, and the finished model under ``final``.
-        model: an earlier base to go on from; it keeps its sight, so that the second and the third phase fall away. ""
-            starts from nothing.
-        first_lesson: added to the numbers of all lessons, so that a base that goes on meets none again.
+        model: an earlier base to go on from, without the second and the third phase; "" starts from nothing. It ships
+            without probes, so that ``vision_rate`` and ``dense_weight`` should be 0.
+        first_lesson: added to the numbers of all lessons; above what the earlier base had, it meets none again.
         vocab_size: upper bound of the tokenizer.
         scenes: phantoms in the bank of pictures.
         words_steps, words_batch: first phase, values and option letters, comparisons of words.
