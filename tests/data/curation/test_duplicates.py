@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitar.data.curation import duplicates
 from vitar.data.curation.alignment import FINE_PX, Pose, align, crop_patterns, flat, render, tangents
 from vitar.data.curation.duplicates import find_copies, near_duplicates
 from vitar.data.curation.fingerprints import Fingerprint, Gallery, fingerprint
@@ -41,6 +42,19 @@ def test_a_copy_is_found_and_nothing_else(name: str, chests: list[Image.Image]) 
 
 def test_images_of_one_anatomy_are_no_copies(chests: list[Image.Image]) -> None:
     assert near_duplicates(gallery(chests)) == []
+
+
+def test_look_alikes_are_sought_among_every_modality_of_a_set_that_alternates(
+    chests: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brains = [Image.fromarray(phantom("brain", "train", number).image) for number in range(10)]
+    alternating = gallery([image for pair in zip(chests, brains, strict=True) for image in pair])
+    monkeypatch.setattr(duplicates, "_POOL", 10)
+    assert near_duplicates(alternating) == []
+    pool = {each.digest for each in duplicates._Kin((alternating,)).gallery.fingerprints}
+    shares = [len(pool & {fingerprint(image).digest for image in images}) for images in (chests, brains)]
+    assert sum(shares) == 10
+    assert min(shares) > 2
 
 
 def test_near_duplicates_name_each_pair_once_the_later_image_first(chests: list[Image.Image]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from vitar.data.phantoms.scene import seeded_rng
 from vitar.imaging.geometry import Box
 from vitar.protocol.messages import images_in, message_text
-from vitar.training.base.lessons import Lesson, lesson, region_view, words_lesson
+from vitar.training.base.lessons import Lesson, kinds_of_values, lesson, region_view, words_lesson
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def test_a_region_holds_most_of_its_lesion(lessons: list[Lesson]) -> None:
 def test_words_lessons_answer_from_their_text() -> None:
     verdicts: list[str] = []
     aloud: list[str] = []
+    wrong: list[tuple[str, str]] = []
     repeated = 0
     for index in range(40):
         messages, skills = words_lesson(index, "train")
@@ -123,6 +124,7 @@ def test_words_lessons_answer_from_their_text() -> None:
                 assert f" {proposed}? " in asked
                 assert (told == proposed) == (verdict == "yes")
                 aloud.append(verdict)
+                wrong += [(told, proposed)] if verdict == "no" else []
             else:
                 question, *lines = asked.split("\n")
                 repeated += not lines
@@ -131,4 +133,6 @@ def test_words_lessons_answer_from_their_text() -> None:
                 assert options.get(wanted) == said or options.get(said) == wanted
     assert 10 < verdicts.count("yes") < 30
     assert 50 < aloud.count("yes") < 110
+    alike = [pair for pair in wrong if any({*pair} <= {*values} for _, values in kinds_of_values())]
+    assert 0.4 < len(alike) / len(wrong) < 0.8
     assert repeated > 20

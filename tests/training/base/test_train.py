@@ -10,6 +10,7 @@ from vitar.backends.pretrained import load_processor
 from vitar.training.base import train
 from vitar.training.base.tokenizer import corner_tokens
 from vitar.training.base.train import BaseConfig, train_base
+from vitar.training.config import ConfigError
 
 
 class Killed(Exception):
@@ -104,3 +105,9 @@ def test_a_base_goes_on_from_an_earlier_one_and_keeps_its_sight(config: BaseConf
         *(weights["model.language_model.layers.0.mlp.up_proj.weight"] for weights in (before, after))
     )
     assert {path.name for path in Path(again.output_dir).iterdir() if path.is_dir()} == {"words", "language"}
+
+
+def test_a_base_from_nothing_that_nobody_teaches_to_see_is_refused(config: BaseConfig) -> None:
+    with pytest.raises(ConfigError, match="vision_steps and detail_steps are 0"):
+        train_base(replace(config, vision_steps=0, detail_steps=0))
+    assert not Path(config.output_dir).exists()

@@ -81,7 +81,9 @@ def near_duplicates(gallery: Gallery) -> list[Copy]:
 
 
 class _Kin:
-    """The images among which look-alikes are sought, evenly spread over those that are compared; P in all.
+    """The images among which look-alikes are sought, a random part of those that are compared; P in all.
+
+    Every so many of them would not do: sets that go through their modalities in turn would lack some altogether.
 
     Attributes:
         posed_PF: patterns at 16 x 16 of the inside of the images, laid over the averages of their own look-alikes.
@@ -89,7 +91,8 @@ class _Kin:
 
     def __init__(self, galleries: Sequence[Gallery]) -> None:
         everyone = [each for gallery in galleries for each in gallery.fingerprints]
-        chosen = np.unique(np.linspace(0, len(everyone) - 1, _POOL).astype(int)) if everyone else ()
+        count = min(_POOL, len(everyone))
+        chosen = np.sort(np.random.default_rng(0).choice(len(everyone), count, replace=False))
         self.gallery = Gallery([everyone[place] for place in chosen])
         (average_PF,) = _averages(self.gallery, self.gallery, [self.gallery.fine_NF])
         known = np.flatnonzero(np.linalg.norm(average_PF, axis=1) > _KNOWN)

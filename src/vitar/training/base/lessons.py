@@ -55,6 +55,9 @@ WHOLE_WORDS, REGION_WORDS = 80, 75
 MATCHING_LISTS, QUESTIONS_PER_LIST, COMPARISONS, COMPARISONS_ALOUD = 1, 3, 1, 4
 """What a words lesson holds: lists of options with at most so many questions on each, and comparisons."""
 
+ANY_SHARE = 0.5
+"""Share of the comparisons of words that are about any two values; the others are about two of one kind."""
+
 ALOUD = "Say first what it is."
 """Asks for the value before the yes or no, so that what is compared stands in the model's own words."""
 
@@ -241,27 +244,33 @@ def _comparing_aloud(rng: np.random.Generator) -> Exchange:
 
 
 def _told(rng: np.random.Generator) -> tuple[str, str, str, str]:
-    """What is told of, the value told, the one proposed, and whether they agree; any value of any lesson will do."""
-    pool = all_values()
+    """What is told of, the value told, the one proposed, and whether they agree.
+
+    Both are values of what is told of, or any of all: words of one kind are taken for one another, and a wrong proposal
+    of another kind can be told by its kind alone.
+    """
+    kinds = kinds_of_values()
+    name, pool = kinds[rng.integers(len(kinds))]
+    if rng.random() < ANY_SHARE:
+        pool = all_values()
     told, other = (pool[place] for place in rng.choice(len(pool), 2, replace=False))
-    name = ("type", "location", *all_attributes())[rng.integers(2 + len(all_attributes()))]
     return (name, told, told, YES_NO[0]) if rng.random() < 0.5 else (name, told, other, YES_NO[1])
 
 
 @lru_cache
-def all_attributes() -> tuple[str, ...]:
-    """Every different name of a fine attribute of all families."""
-    return tuple(sorted({name for family in FAMILIES.values() for fine in family.attributes.values() for name in fine}))
+def kinds_of_values() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What lesions differ in, and its values, each pair once: types and locations of a family, fine attributes."""
+    kinds: list[tuple[str, tuple[str, ...]]] = []
+    for family in FAMILIES.values():
+        kinds += [("type", tuple(family.kinds)), ("location", tuple(family.locations))]
+        kinds += [(name, tuple(values)) for fine in family.attributes.values() for name, values in fine.items()]
+    return tuple(dict.fromkeys(kinds))
 
 
 @lru_cache
 def all_values() -> tuple[str, ...]:
     """Every different lesion kind, location and attribute value of all families."""
-    values: list[str] = []
-    for family in FAMILIES.values():
-        values += [*family.kinds, *family.locations]
-        values += [value for fine in family.attributes.values() for named in fine.values() for value in named]
-    return tuple(dict.fromkeys(values))
+    return tuple(dict.fromkeys(value for _, values in kinds_of_values() for value in values))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,11 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class SkillScore:
-    """Share of turns of a skill that were right to the last token; for pointing at one lesion the mean IoU."""
+    """Share of turns of a skill that were right to the last token.
+
+    For pointing at one lesion the mean IoU; for comparing aloud the share of right verdicts, since the words before a
+    verdict may be chosen freely.
+    """
 
     value: float
     turns: int
@@ -53,7 +57,7 @@ def score_skills(
         for one in some:
             for skill, turn in zip(one["skills"], _turns(one["labels"].tolist()), strict=True):
                 said, predicted = predicted[: len(turn)], predicted[len(turn) :]
-                value = float(said == turn)
+                value = float(said[-2:] == turn[-2:] if skill.endswith("aloud") else said == turn)
                 if skill.endswith("pointing/one"):
                     value = _iou(str(tokenizer.decode(said[:-1])), str(tokenizer.decode(turn[:-1])))
                 values[skill].append(value)

@@ -39,6 +39,7 @@ from vitar.training.base.lessons import LessonDataset, Teach, WordsDataset, less
 from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import Rows, score_skills
 from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
+from vitar.training.config import ConfigError
 from vitar.training.running import check_same_run, train_to_the_end
 
 logger = logging.getLogger(__name__)
@@ -110,9 +111,13 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         resume: go on from the last checkpoint in ``output_dir`` if there is one.
 
     Raises:
-        ConfigError: it was begun with other settings.
+        ConfigError: it was begun with other settings, or nothing would teach a new model to see.
         ModelError: the base to go on from cannot be loaded.
     """
+    if not (config.model or config.vision_steps or config.detail_steps):
+        raise ConfigError(
+            "vision_steps and detail_steps are 0, so a base from nothing would not see; set one, or give a model"
+        )
     output = Path(config.output_dir)
     if resume:
         check_same_run(output, config)
