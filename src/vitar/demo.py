@@ -92,14 +92,14 @@ def sft_config(config: DemoConfig) -> SftConfig:
 
 
 def grpo_config(config: DemoConfig, model: str) -> GrpoConfig:
-    """Stage II of the demonstration: `recipes/tiny/grpo.yaml`, shorter."""
+    """Stage II of the demonstration: `recipes/tiny/grpo.yaml`, shorter and without warm-up."""
     return GrpoConfig(
         model=model,
         output_dir=f"{config.out}/grpo",
         examples=8 * config.grpo_steps,
         seed=config.seed,
         trainer={
-            "learning_rate": 4e-5,
+            "learning_rate": 1e-4,
             "max_steps": config.grpo_steps,
             "per_device_train_batch_size": 16,
             "gradient_accumulation_steps": 4,
