@@ -97,6 +97,7 @@ def grpo_config(config: DemoConfig, model: str) -> GrpoConfig:
         model=model,
         output_dir=f"{config.out}/grpo",
         examples=8 * config.grpo_steps,
+        freeze_vision=True,
         seed=config.seed,
         trainer={
             "learning_rate": 1e-4,

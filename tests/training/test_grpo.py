@@ -19,7 +19,7 @@ from vitar.protocol.messages import Message, images_in, message_text
 from vitar.protocol.trace import StopReason
 from vitar.rollout import rollout
 from vitar.training.config import ConfigError, GrpoConfig
-from vitar.training.grpo import prompt_dataset, reward_weights
+from vitar.training.grpo import build_grpo, prompt_dataset, reward_weights
 from vitar.training.rewards import final_answer, turn_outcome
 from vitar.training.trajectories import replay
 
@@ -62,6 +62,14 @@ def test_overlap_is_no_reward_unless_asked_for(grpo_config: GrpoConfig) -> None:
 def test_data_with_too_few_examples_is_refused(grpo_config: GrpoConfig) -> None:
     with pytest.raises(ConfigError, match="there are none from"):
         prompt_dataset(replace(grpo_config, start=999_999_999, examples=2))
+
+
+@pytest.mark.parametrize("freeze_vision", [False, True])
+def test_the_tower_can_be_left_as_it_is(grpo_config: GrpoConfig, freeze_vision: bool) -> None:
+    trainer, _ = build_grpo(replace(grpo_config, freeze_vision=freeze_vision))
+    trained = {name: weight.requires_grad for name, weight in trainer.model.named_parameters()}
+    assert {moves for name, moves in trained.items() if ".visual." in name} == {not freeze_vision}
+    assert all(moves for name, moves in trained.items() if ".visual." not in name)
 
 
 def wire(trainer: Any, messages: Sequence[Message], **options: Any) -> list[int]:

@@ -99,6 +99,7 @@ class GrpoConfig:
         format_weight: of an episode in order with an action that shows a region; the paper gives 0.2 for a mark and 0.2
             for an answer that can be parsed.
         region_iou_weight: of the overlap with the true regions; only above 0 do the rows hold any box.
+        freeze_vision: leave the vision tower as it is.
         trainer: options of `trl.GRPOConfig`.
     """
 
@@ -113,6 +114,7 @@ class GrpoConfig:
     accuracy_weight: float = 1.0
     format_weight: float = 0.4
     region_iou_weight: float = 0.0
+    freeze_vision: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora: dict[str, Any] | None = None
     seed: int = 0

@@ -87,6 +87,7 @@ def build_grpo(config: GrpoConfig) -> tuple[GRPOTrainer, ProcessorMixin]:
     set_seed(config.seed)
     processor = load_processor(config.model)
     model = load_model(config.model, arguments.device, getattr(torch, config.dtype)).train()
+    model.model.visual.requires_grad_(not config.freeze_vision)
     profile = prepare_processor(model, processor)
     environment = EnvironmentConfig(
         max_actions=config.max_actions,
