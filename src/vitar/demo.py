@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitar.analysis.from_traces import write_analyses
 from vitar.backends.local import LocalBackend, Sampling
 from vitar.backends.pretrained import resolve
 from vitar.evaluation.data_sources import open_source
 from vitar.evaluation.metrics import Cell, Metrics
-from vitar.evaluation.run_folder import weights_digest
+from vitar.evaluation.run_folder import read_run, weights_digest
 from vitar.evaluation.runner import EvaluationConfig, evaluate
 from vitar.reports.load import load_runs, load_trainings
 from vitar.reports.report import write_report
@@ -126,7 +127,10 @@ def _evaluate(model: str, conditions: tuple[str, ...], config: DemoConfig, run: 
     )
     sampling = Sampling(max_new_tokens=MAX_NEW_TOKENS, seed=config.seed)
     backend = LocalBackend.load(model, sampling=sampling, batch_size=settings.batch_size)
-    return evaluate(settings, backend, examples, run)
+    metrics = evaluate(settings, backend, examples, run)
+    stored = read_run(run)
+    write_analyses(run, stored.examples, stored.traces, seed=config.seed)
+    return metrics
 
 
 def results_table(metrics: list[Metrics]) -> str:
