@@ -10,7 +10,7 @@ from vitar.training.masking import IGNORE, assistant_labels
 
 
 class Says(torch.nn.Module):
-    """A learner that says the same in every turn, as far as the turn is long."""
+    """A learner that predicts the given tokens where labels are, whatever it is asked."""
 
     def __init__(self, tokens: list[int]) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ def test_a_turn_is_scored_by_what_its_skill_is(skill: str, truth: str, said: str
     processor = load_processor("tiny-base")
     row = assistant_labels(processor, [user_message("What?"), assistant_message(truth)])
     turn = row["labels"][row["labels"] != IGNORE].tolist()
-    spoken = processor.tokenizer(said)["input_ids"] + turn[-1:]
-    spoken = (spoken if len(spoken) == len(turn) else [0] * len(turn) + spoken)[-len(turn) :]
+    words = processor.tokenizer(said)["input_ids"] + turn[-1:]
+    spoken = ([0] * len(turn) + words)[-len(turn) :]  # as long as the truth, and with the same end
     row = {**row, "targets": [], "skills": [skill]}
     score = score_skills(Says(spoken), [row], processor.tokenizer)[skill]  # type: ignore[arg-type]
     assert (score.value, score.turns) == (value, 1)
