@@ -1,12 +1,14 @@
 import ast
+import json
 import re
+from collections import Counter
 
 import pytest
 
 from vitar.data.phantoms.scene import seeded_rng
 from vitar.imaging.geometry import Box
 from vitar.protocol.messages import images_in, message_text
-from vitar.training.base.lessons import Lesson, kinds_of_values, lesson, region_view, words_lesson
+from vitar.training.base.lessons import JSON, PLACE, Lesson, kinds_of_values, lesson, region_view, words_lesson
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +29,23 @@ def test_one_skill_per_answer_and_one_view_per_image(lessons: list[Lesson]) -> N
         assert [image.size for image in images_in(each.messages)] == [view.image.size for view in each.views]
 
 
-def test_pointing_answers_are_the_true_boxes(lessons: list[Lesson]) -> None:
-    checked = 0
+def test_pointing_answers_are_the_true_boxes_in_the_form_asked_for(lessons: list[Lesson]) -> None:
+    forms: Counter[tuple[bool, bool]] = Counter()
     for each in lessons:
+        asked = [message_text(m) for m in each.messages if m["role"] == "user"]
         answers = [message_text(m) for m in each.messages if m["role"] == "assistant"]
-        for skill, answer in zip(each.skills, answers, strict=True):
+        for skill, question, answer in zip(each.skills, asked, answers, strict=True):
             if skill == "whole/pointing/one":
-                said = Box(*ast.literal_eval(answer), each.views[0].frame.thousandths())
-                assert max(said.iou(found.box) for found in each.scene.lesions) > 0.7  # rounded to hundredths
-                checked += 1
-    assert checked > 10
+                place, box = re.fullmatch(r"(?:It is in the ([\w ]+)\. )?(.+)", answer).groups()  # type: ignore[union-attr]
+                in_json, place_first = JSON in question, PLACE in question
+                box = json.loads(box)["box"] if in_json else ast.literal_eval(box)
+                said = Box(*box, each.views[0].frame.thousandths())
+                found = max(each.scene.lesions, key=lambda lesion: said.iou(lesion.box))
+                assert said.iou(found.box) > 0.7  # rounded to hundredths
+                assert place == (found.spec.location if place_first else None)
+                forms[in_json, place_first] += 1
+    assert len(forms) == 4
+    assert forms.total() > 10
 
 
 def test_matching_answers_are_right_without_the_picture(lessons: list[Lesson]) -> None:

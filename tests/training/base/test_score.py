@@ -36,6 +36,12 @@ class Says(torch.nn.Module):
         ("region/description", "mass, margin smooth", "cyst, margin smooth", 0.0),
         ("whole/pointing/one", "[100, 100, 300, 300]", "[100, 100, 200, 300]", 0.5),
         ("whole/pointing/one", "[100, 100, 300, 300]", "[100, 100, 300, mass", 0.0),
+        (
+            "whole/pointing/one",
+            'It is in the right lung. {"box": [100, 100, 300, 300]}',
+            'It is in the left lung. {"box": [100, 100, 200, 300]}',
+            0.5,
+        ),
     ],
 )
 def test_a_turn_is_scored_by_what_its_skill_is(skill: str, truth: str, said: str, value: float) -> None:

@@ -11,6 +11,7 @@ Each lesson also carries dense targets (`dense`), for an auxiliary loss that kee
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,6 +61,12 @@ ANY_SHARE = 0.5
 
 ALOUD = "Say first what it is."
 """Asks for the value before the yes or no, so that what is compared stands in the model's own words."""
+
+PLACE, JSON = "Say first where it is.", "Answer in JSON."
+"""Ask for the place before a box, so that it is looked for after words of the model's own, and for a box in JSON."""
+
+PLACE_SHARE, JSON_SHARE = 0.5, 0.5
+"""Chance that a question for boxes asks for the place first, and for JSON."""
 
 ALOUD_WHOLE, ALOUD_REGION = 1, 3
 """At most this many yes/no questions on a whole image, and on a region, are answered aloud."""
@@ -176,8 +183,8 @@ def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exch
     plan = [lesion.spec for lesion in lesions]
     wire = [list(THOUSANDTHS.to_wire(lesion.box, view, COORDINATE_STEP)) for lesion in lesions]
     in_order = sorted(range(len(lesions)), key=lambda index: lesions[index].box.center)
-    every = str([wire[index] for index in in_order])
-    exchanges = [Exchange(f"Give the boxes of all {plural(family.lesion_noun)}.", every, "pointing/all")]
+    every = [wire[index] for index in in_order]
+    exchanges = [_every_box(f"Give the boxes of all {plural(family.lesion_noun)}.", every, rng)]
     for index, spec in enumerate(plan):
         names = [
             f"{noun} in the {place}" if place else noun
@@ -187,8 +194,31 @@ def _pointing(scene: Phantom, view: View, rng: np.random.Generator) -> list[Exch
         ]
         if names:
             named = names[rng.integers(len(names))]
-            exchanges.append(Exchange(f"Give the box of the {named}.", str(wire[index]), "pointing/one"))
+            exchanges.append(_one_box(f"Give the box of the {named}.", spec.location, wire[index], rng))
     return _shuffled(exchanges, rng)
+
+
+def _one_box(question: str, place: str, box: list[int], rng: np.random.Generator) -> Exchange:
+    """The box at once or after the place, bare or in JSON.
+
+    A base that has written boxes at the start of an answer alone does not find them elsewhere (docs/experiments.md).
+    """
+    question, answer = _in_json(question, "box", box, rng)
+    if rng.random() < PLACE_SHARE:
+        question, answer = f"{question} {PLACE}", f"It is in the {place}. {answer}"
+    return Exchange(question, answer, "pointing/one")
+
+
+def _every_box(question: str, boxes: list[list[int]], rng: np.random.Generator) -> Exchange:
+    """All boxes from left to right, bare or in JSON."""
+    return Exchange(*_in_json(question, "boxes", boxes, rng), "pointing/all")
+
+
+def _in_json(question: str, name: str, value: list[Any], rng: np.random.Generator) -> tuple[str, str]:
+    """A question and its answer, in JSON with a chance of `JSON_SHARE`."""
+    if rng.random() < JSON_SHARE:
+        return f"{question} {JSON}", json.dumps({name: value})
+    return question, str(value)
 
 
 def _description(scene: Phantom) -> Exchange:

@@ -81,5 +81,5 @@ def _iou(said: str, truth: str) -> float:
 
 
 def _box(written: str) -> Box:
-    x0, y0, x1, y1 = ast.literal_eval(written)
+    x0, y0, x1, y1 = ast.literal_eval(written[written.rindex("[") : written.rindex("]") + 1])
     return Box(x0, y0, x1, y1, _THOUSANDTHS)
