@@ -81,6 +81,12 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
 
 
+@pytest.fixture
+def repository_of(tmp_path: Path) -> Callable[[str], Repository]:
+    """``repository_of(name)``: an empty one for each benchmark."""
+    return lambda name: Repository(tmp_path / "repositories" / name)
+
+
 @pytest.fixture(name="picture")
 def _picture() -> Callable[..., bytes]:
     return picture
