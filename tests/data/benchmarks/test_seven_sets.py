@@ -31,18 +31,18 @@ def copies(repository_of: Callable[[str], Any], picture: Callable[..., bytes]) -
     """A copy of each benchmark with an item or two."""
     made = {name: repository_of(name) for name in IMAGES}
 
-    shared = {"phrase_type": "test_freeform", "image_name": "synpic1.jpg", "image_organ": "CHEST"}
+    case: dict[str, Any] = {"phrase_type": "test_freeform", "image_name": "synpic1.jpg", "image_organ": "CHEST"}
     rad = [
-        shared | {"qid": 1, "question": "Is it normal?", "answer": "Yes", "answer_type": "CLOSED"},
-        shared | {"qid": 2, "question": "What is seen?", "answer": "a nodule", "answer_type": "OPEN"},
+        case | {"qid": 1, "question": "Is it normal?", "answer": "Yes", "answer_type": "CLOSED"},
+        case | {"qid": 2, "question": "What is seen?", "answer": "a nodule", "answer_type": "OPEN"},
     ]
     made["vqa-rad"].images("images", "synpic1.jpg")
     made["vqa-rad"].json("VQA_RAD Dataset Public.json", rad)
 
-    shared = {"img_id": 1, "img_name": "xmlab1/source.jpg", "q_lang": "en", "location": "Lung", "modality": "CT"}
+    scan: dict[str, Any] = {"img_name": "xmlab1/source.jpg", "q_lang": "en", "location": "Lung", "modality": "CT"}
     slake = [
-        shared | {"qid": 1, "question": "Is the lung healthy?", "answer": "No", "answer_type": "CLOSED"},
-        shared | {"qid": 2, "question": "Which organs?", "answer": "Lung, Heart", "answer_type": "OPEN"},
+        scan | {"qid": 1, "question": "Is the lung healthy?", "answer": "No", "answer_type": "CLOSED"},
+        scan | {"qid": 2, "question": "Which organs?", "answer": "Lung, Heart", "answer_type": "OPEN"},
     ]
     made["slake"].images("imgs", "xmlab1/source.jpg")
     made["slake"].json("test.json", slake)
