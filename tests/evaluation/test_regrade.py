@@ -167,6 +167,13 @@ def test_the_command_compares_with_annotators(run: Path, tmp_path: Path, capsys:
     boxes.write_text("example_id,annotator,x_min,y_min,x_max,y_max\n" + "".join(rows))
     assert main(["regrade", str(run), "--annotators", str(boxes)]) == 0
     found = {a["condition"]: a for a in json.loads((run / "regions.json").read_text())["annotators"]}
+    said = [line for line in capsys.readouterr().out.splitlines() if "with annotators" in line]
+    assert [line.split()[0] for line in said] == [
+        "think_twice",
+        "random_box",
+        "unmarked",
+    ]  # a single pass has no action
+    assert f"with annotators {found['think_twice']['model']['mean']:.2f}" in said[0]
     assert found["think_twice"]["annotators"]["mean"] == 1
     assert found["think_twice"]["by_annotator"].keys() == {"R1", "R2"}
     assert found["single_pass"]["n"] == 0

@@ -11,6 +11,10 @@ from vitar.cli.endpoint_options import add_endpoint_options, endpoint_config
 from vitar.cli.summary import UNDEFINED, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vitar.analysis.annotators import AnnotatorAgreement
+    from vitar.analysis.estimates import Estimate
     from vitar.evaluation.judging import Judged
     from vitar.evaluation.regrade import Graders
     from vitar.evaluation.run_folder import StoredRun
@@ -80,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     from vitar.reports.answers import answers
 
     sys.stdout.writelines(f"{a.question} {a.answer}. {a.figures}\n" for a in answers(report))
+    if annotations:
+        sys.stdout.write("\n" + _agreed(report.annotators))
     if set(names) != {"vitar"}:
         graders = compare_graders(stored, names)
         write_atomically(args.run / GRADERS_NAME, graders.model_dump_json(indent=1) + "\n")
@@ -106,6 +112,24 @@ def _judge(args: argparse.Namespace) -> Judge:
 
     endpoint = Endpoint(config, ReplyCache(args.run / "replies"))
     return ServerBackend(endpoint, dialect="standard", profile=named_profile(args.model), sampling=sampling)
+
+
+def _agreed(found: Sequence[AnnotatorAgreement]) -> str:
+    """A line per condition with actions: the model with annotators, these with each other, the model with each."""
+    lines = [
+        f"{a.condition:<15} IoU of the first action with annotators {_estimate(a.model)}, of these with each other "
+        f"{_estimate(a.annotators)}; with {', '.join(f'{who} {_estimate(e)}' for who, e in a.by_annotator.items())}\n"
+        for a in found
+        if a.n
+    ]
+    return "".join(lines) or "no item with boxes of two annotators or more has an action that was carried out\n"
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.mean is None:
+        return UNDEFINED
+    interval = "" if estimate.low is None else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return f"{estimate.mean:.2f}{interval}"
 
 
 def _side_by_side(graders: Graders) -> str:
