@@ -60,3 +60,4 @@ results: $(INSTALLED)
 		cp runs/results/$$run/metrics.json docs/results/$$run.metrics.json; \
 		cp runs/results/$$run/run.json docs/results/$$run.run.json; done
 	cp runs/results/tiny/attention.json docs/results/tiny.attention.json
+	cp runs/results/tiny/regions.json docs/results/tiny.regions.json

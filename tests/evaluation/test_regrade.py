@@ -168,11 +168,7 @@ def test_the_command_compares_with_annotators(run: Path, tmp_path: Path, capsys:
     assert main(["regrade", str(run), "--annotators", str(boxes)]) == 0
     found = {a["condition"]: a for a in json.loads((run / "regions.json").read_text())["annotators"]}
     said = [line for line in capsys.readouterr().out.splitlines() if "with annotators" in line]
-    assert [line.split()[0] for line in said] == [
-        "think_twice",
-        "random_box",
-        "unmarked",
-    ]  # a single pass has no action
+    assert [line.split()[0] for line in said] == ["think_twice", "random_box", "unmarked"]  # those with actions
     assert f"with annotators {found['think_twice']['model']['mean']:.2f}" in said[0]
     assert found["think_twice"]["annotators"]["mean"] == 1
     assert found["think_twice"]["by_annotator"].keys() == {"R1", "R2"}
