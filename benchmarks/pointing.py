@@ -20,7 +20,8 @@ from vitar.data.phantoms.scene import Phantom
 from vitar.imaging.coordinates import Coordinates, View
 from vitar.imaging.geometry import Box
 from vitar.protocol.messages import user_message
-from vitar.training.base.lessons import JSON, PLACE, whole_view
+from vitar.training.base.exchanges import JSON, PLACE
+from vitar.training.base.lessons import whole_view
 
 FORMS = {"bare": "", "in JSON": f" {JSON}", "place first": f" {PLACE}", "place first, in JSON": f" {JSON} {PLACE}"}
 _BOX = re.compile(r"\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")

@@ -8,7 +8,8 @@ import pytest
 from vitar.data.phantoms.scene import seeded_rng
 from vitar.imaging.geometry import Box
 from vitar.protocol.messages import images_in, message_text
-from vitar.training.base.lessons import JSON, PLACE, Lesson, kinds_of_values, lesson, region_view, words_lesson
+from vitar.training.base.exchanges import JSON, PLACE, kinds_of_values
+from vitar.training.base.lessons import Lesson, lesson, region_view, words_lesson
 
 
 @pytest.fixture(scope="module")
