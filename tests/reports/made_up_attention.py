@@ -6,13 +6,13 @@ from vitar.analysis.attention.record import (
     Attention,
     ByHead,
     Change,
-    Estimate,
     Measured,
     Null,
     Occlusion,
     SinkPlace,
     Sinks,
 )
+from vitar.analysis.estimates import Estimate
 
 UNDEFINED = Estimate(mean=None, low=None, high=None, n=0)
 

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitar.cli.summary import with_interval
+
 if TYPE_CHECKING:
-    from vitar.analysis.attention.record import Attention, Estimate, Measured
+    from vitar.analysis.attention.record import Attention, Measured
     from vitar.reports.run import Run
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -117,10 +119,12 @@ def _summary(attention: Attention) -> str:
     lines += [_line(measured) for measured in attention.measures]
     lines.append(_sinks(attention))
     for change in attention.occlusion.changes:
+        region, elsewhere, contrast = (
+            with_interval(each, "+.3f") for each in (change.region, change.elsewhere, change.contrast)
+        )
         lines.append(
-            f"hiding the region changes the log-probability of the {change.part} by {_shown(change.region)} nats, "
-            f"hiding as much elsewhere by {_shown(change.elsewhere)}; difference {_shown(change.contrast)}, "
-            f"n = {change.contrast.n}"
+            f"hiding the region changes the log-probability of the {change.part} by {region} nats, hiding as much "
+            f"elsewhere by {elsewhere}; difference {contrast}, n = {change.contrast.n}"
         )
     lines += [f"not checked so: {count} ({reason})" for reason, count in attention.occlusion.left_out.items()]
     return "\n".join(lines) + "\n"
@@ -139,14 +143,7 @@ def _sinks(attention: Attention) -> str:
 def _line(measured: Measured) -> str:
     from vitar.analysis.attention.analyse import look_name
 
-    nulls = "; ".join(f"{null.name} {_shown(null.difference, '+.3f')}" for null in measured.nulls)
+    nulls = "; ".join(f"{null.name} {with_interval(null.difference, '+.3f')}" for null in measured.nulls)
     image = "all" if measured.image is None else str(measured.image)
-    return f"{look_name(measured.look):<12}{image:<7}{measured.measure:<12}{_shown(measured.value, '.3f'):<28}{nulls}"
-
-
-def _shown(estimate: Estimate, form: str = "+.3f") -> str:
-    if estimate.mean is None:
-        return "undefined"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:{form}} [undefined]"
-    return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    value = with_interval(measured.value, ".3f")
+    return f"{look_name(measured.look):<12}{image:<7}{measured.measure:<12}{value:<28}{nulls}"

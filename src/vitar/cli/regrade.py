@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitar.cli.endpoint_options import add_endpoint_options, endpoint_config
-from vitar.cli.summary import UNDEFINED, summary
+from vitar.cli.summary import UNDEFINED, summary, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vitar.analysis.annotators import AnnotatorAgreement
-    from vitar.analysis.estimates import Estimate
     from vitar.evaluation.judging import Judged
     from vitar.evaluation.regrade import Graders
     from vitar.evaluation.run_folder import StoredRun
@@ -116,20 +115,16 @@ def _judge(args: argparse.Namespace) -> Judge:
 
 def _agreed(found: Sequence[AnnotatorAgreement]) -> str:
     """A line per condition with actions: the model with annotators, these with each other, the model with each."""
-    lines = [
-        f"{a.condition:<15} IoU of the first action with annotators {_estimate(a.model)}, of these with each other "
-        f"{_estimate(a.annotators)}; with {', '.join(f'{who} {_estimate(e)}' for who, e in a.by_annotator.items())}\n"
-        for a in found
-        if a.n
-    ]
+    lines = []
+    for a in found:
+        if a.n:
+            model, each_other = with_interval(a.model, ".2f"), with_interval(a.annotators, ".2f")
+            each = ", ".join(f"{who} {with_interval(e, '.2f')}" for who, e in a.by_annotator.items())
+            lines.append(
+                f"{a.condition:<15} IoU of the first action with annotators {model}, of these with each other "
+                f"{each_other}; with {each}\n"
+            )
     return "".join(lines) or "no item with boxes of two annotators or more has an action that was carried out\n"
-
-
-def _estimate(estimate: Estimate) -> str:
-    if estimate.mean is None:
-        return UNDEFINED
-    interval = "" if estimate.low is None else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
-    return f"{estimate.mean:.2f}{interval}"
 
 
 def _side_by_side(graders: Graders) -> str:

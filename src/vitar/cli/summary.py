@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vitar.analysis.estimates import Estimate
     from vitar.evaluation.metrics import Cell, Comparison, Metrics
 
 UNDEFINED = "undefined"
@@ -29,6 +30,18 @@ def summary(metrics: Metrics) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_interval(estimate: Estimate, form: str) -> str:
+    """A mean with its 95 % interval, as in ``0.53 [0.51, 0.54]``.
+
+    Args:
+        form: of a figure, as `format` takes it.
+    """
+    if estimate.mean is None:
+        return UNDEFINED
+    low, high = (_number(value, form) for value in (estimate.low, estimate.high))
+    return f"{estimate.mean:{form}} [{UNDEFINED if UNDEFINED in (low, high) else f'{low}, {high}'}]"
+
+
 def _is_overlap_of(cell: Cell, condition: str) -> bool:
     return (cell.condition, cell.kind, cell.answer_type) == (condition, "single_region", "all")
 
@@ -37,7 +50,7 @@ def _accuracy(cell: Cell) -> str:
     if cell.refused:
         return f"refused: {cell.infrastructure_failures} failed"
     if cell.accuracy is None or cell.low is None or cell.high is None:
-        return "undefined"
+        return UNDEFINED
     return f"{cell.accuracy:.1%} [{cell.low:.1%}, {cell.high:.1%}]"
 
 

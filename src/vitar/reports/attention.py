@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitar.analysis.attention.record import Attention, ByHead, Change, Measured, Null
+from vitar.analysis.estimates import Estimate
 from vitar.reports.attention_words import attention_sentences, place_name
-from vitar.reports.estimates import Estimate, shown_sign
+from vitar.reports.estimates import dot, shown_sign
 from vitar.reports.figures import OTHER_STYLE, Dot, Line, Plot, interval_plot, legend, line_plot
 from vitar.reports.grids import head_grid
 from vitar.reports.pictures import HeatMap, heat_maps
 from vitar.reports.run import Run
 from vitar.reports.tables import Column, Row, Table, marked, text_column
-from vitar.reports.wording import SHOWN, between, decimals, signed_decimals
+from vitar.reports.wording import SHOWN, between, signed_decimals
 
 MEASURE_WORDS = {
     "share": "share of attention",
@@ -177,10 +178,10 @@ def _dots(measures: Sequence[Measured]) -> Iterator[Dot]:
         if measured.image is None and len({m.image for m in measures if m.look == measured.look}) < 3:
             continue  # a single image is all images
         label = place_name(measured.look, measured.image).removesuffix(" images")  # which does not fit a row
-        yield _dot(label, measured.value, _VALUE_STYLE)
+        yield dot(label, measured.value, _VALUE_STYLE)
         for null in measured.nulls:
             if null.name != "first_look":
-                yield _dot(_null_label(null), null.expected, _NULL_STYLE)
+                yield dot(_null_label(null), null.expected, _NULL_STYLE)
 
 
 def _null_label(null: Null) -> str:
@@ -219,10 +220,6 @@ def _note(found: Attention) -> str:
         parts.append(f"Read in other tokens than were written: {found.retokenised:,}.")
     parts += [f"Without the causal check: {count:,} ({reason})." for reason, count in found.occlusion.left_out.items()]
     return " ".join(parts)
-
-
-def _dot(label: str, found: Estimate, style: int) -> Dot:
-    return Dot(label, found.mean, found.low, found.high, decimals(found.mean, 2), style)
 
 
 def _flat(prefix: str, found: Estimate | None) -> dict[str, float | None]:

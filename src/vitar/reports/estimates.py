@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from vitar.reports.wording import between
-
-
-class Estimate(Protocol):
-    """What `vitar.analysis` calls an estimate: a mean over items with its 95 % interval; None where undefined."""
-
-    @property
-    def mean(self) -> float | None: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def n(self) -> int: ...
+from vitar.analysis.estimates import Estimate
+from vitar.reports.figures import OTHER_STYLE, Dot
+from vitar.reports.wording import between, decimals
 
 
 def in_words(found: Estimate, places: int = 2, *, signed: bool = False) -> str:
@@ -30,3 +17,8 @@ def shown_sign(found: Estimate) -> int:
     if found.mean is None or found.low is None or found.high is None or found.low <= 0 <= found.high:
         return 0
     return 1 if found.mean > 0 else -1
+
+
+def dot(label: str, found: Estimate, style: int = OTHER_STYLE) -> Dot:
+    """Its row in an interval plot."""
+    return Dot(label, found.mean, found.low, found.high, decimals(found.mean, 2), style)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vitar.analysis.annotators import AnnotatorAgreement
 from vitar.analysis.estimates import Estimate
 from vitar.analysis.grounding import THRESHOLDS, RegionsPart
-from vitar.reports.estimates import in_words, shown_sign
+from vitar.reports.estimates import dot, in_words, shown_sign
 from vitar.reports.figures import OTHER_STYLE, STYLES, Dot, Plot, interval_plot
 from vitar.reports.run import Run
 from vitar.reports.tables import Column, Row, Table, text_column
@@ -111,26 +111,26 @@ def _region_plots(run: Run) -> list[Plot]:
     plots = []
     if whole:
         names = [name for name in run.conditions if name in whole]
-        dots = [_dot(name, whole[name].measures["iou"], STYLES.get(name, OTHER_STYLE)) for name in names]
+        dots = [dot(name, whole[name].measures["iou"], STYLES.get(name, OTHER_STYLE)) for name in names]
         plots.append(_unit_plot(dots, f"Mean IoU of the first action by condition; run {run.name}"))
     if main in whole:
         measures = whole[main].measures
         hits = {f"IoU ≥ {threshold:g}": measures[f"hit_{100 * threshold:.0f}"] for threshold in THRESHOLDS}
         hits["centre inside"] = measures["pointing"]
-        dots = [_dot(label, found, style) for label, found in hits.items()]
+        dots = [dot(label, found, style) for label, found in hits.items()]
         plots.append(_unit_plot(dots, f"Share of first actions that hit, {main}; run {run.name}"))
     for by, words in (("size", "size of the region"), ("modality", "modality")):
         parts = [part for part in run.regions if part.by == by and part.condition == main]
         if parts:
-            dots = [_dot(_short(part), part.measures["iou"], style) for part in parts]
+            dots = [dot(_short(part), part.measures["iou"], style) for part in parts]
             plots.append(_unit_plot(dots, f"Mean IoU by {words}, {main}; run {run.name}"))
     return plots
 
 
 def _annotators_plot(run: Run, found: AnnotatorAgreement) -> Plot:
     style = STYLES.get(found.condition, OTHER_STYLE)
-    dots = [_dot(f"with {name}", each, style) for name, each in found.by_annotator.items()]
-    dots += [_dot("with all", found.model, style), _dot("with each other", found.annotators, ANNOTATORS_STYLE)]
+    dots = [dot(f"with {name}", each, style) for name, each in found.by_annotator.items()]
+    dots += [dot("with all", found.model, style), dot("with each other", found.annotators, ANNOTATORS_STYLE)]
     return _unit_plot(
         dots, f"Mean IoU of {found.condition} with annotators, and of these with each other; run {run.name}"
     )
@@ -175,10 +175,6 @@ def _on_annotators(found: AnnotatorAgreement) -> str:
 def _unit_plot(dots: Sequence[Dot], caption: str) -> Plot:
     """An interval plot over 0 to 1."""
     return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda value: f"{value:g}", f"{caption}, with 95% intervals"))
-
-
-def _dot(label: str, found: Estimate, style: int) -> Dot:
-    return Dot(label, found.mean, found.low, found.high, decimals(found.mean, 2), style)
 
 
 def _short(part: RegionsPart) -> str:

@@ -6,27 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from vitar.analysis.estimates import Estimate
+
 ATTENTION_NAME = "attention.json"
 PICTURES_FOLDER = "attention"
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_Record):
-    """A mean over items; null where it is undefined.
-
-    Args:
-        mean: over the ``n`` items in which it is defined.
-        low, high: 95 % bootstrap interval over groups.
-        n: items.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 class Null(_Record):

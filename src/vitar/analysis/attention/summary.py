@@ -12,8 +12,9 @@ from vitar.analysis.attention.looking import EpisodeAttention, Glance
 from vitar.analysis.attention.measures import REGION_MEASURES
 from vitar.analysis.attention.nulls import other_images, shuffled_region
 from vitar.analysis.attention.occlusion import Occluded
-from vitar.analysis.attention.record import ByHead, Change, Estimate, Measured, Null, SinkPlace
-from vitar.statistics import Means, grouped_means
+from vitar.analysis.attention.record import ByHead, Change, Measured, Null, SinkPlace
+from vitar.analysis.estimates import Estimate, estimates
+from vitar.statistics import grouped_means
 
 FIRST = (1, 1)
 """Place of the first look at the image of the question."""
@@ -172,9 +173,8 @@ class Summary:
         )
 
     def _estimate(self, value_N: np.ndarray) -> Estimate:
-        means: Means = grouped_means(value_N, self.groups, self.seed)
-        mean, low, high = (_number(float(each)) for each in (means.mean, means.low, means.high))
-        return Estimate(mean=mean, low=low, high=high, n=int(means.n))
+        (estimate,) = estimates(value_N[:, None], self.groups, self.seed)
+        return estimate
 
 
 _UNDEFINED = np.full(len(REGION_MEASURES), np.nan)
