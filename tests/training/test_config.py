@@ -27,6 +27,12 @@ def test_values_of_the_file_and_defaults(recipe: Path) -> None:
     assert config.tools == ("mark_region", "zoom")
 
 
+def test_words_of_trainers_stay_words(recipe: Path) -> None:
+    settings = ["trainer.save_strategy=no", "trainer.bf16=true", "freeze_vision=false"]
+    config = read_config(SftConfig, recipe, settings)
+    assert (config.trainer["save_strategy"], config.trainer["bf16"], config.freeze_vision) == ("no", True, False)
+
+
 def test_settings_reach_into_mappings_and_win(recipe: Path) -> None:
     settings = ["trainer.max_steps=7", "tools=[mark_region]", "lora.r=4", "seed=3"]
     config = read_config(SftConfig, recipe, settings)

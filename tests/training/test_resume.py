@@ -62,7 +62,7 @@ def compare(train: Callable[..., Path], build: Callable[..., Any], config: Any, 
     trainer, processor = build(broken)
     trainer.add_callback(KillAt(KILLED_AT))
     with pytest.raises(Killed):
-        run_trainer(trainer, processor, resume=True)
+        run_trainer(trainer, processor, broken, resume=True)
     half_written = root / "broken" / f"checkpoint-{KILLED_AT}"
     half_written.mkdir()
     (half_written / "trainer_state.json").write_text('{"global_step": 3, "log_hi')

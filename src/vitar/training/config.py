@@ -136,12 +136,16 @@ def _check_episode(config: SftConfig | GrpoConfig) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads ``2e-5`` as text, since its floats need a point; here it is a number, as in YAML 1.2."""
+    """Reads two things as YAML 1.2 does: ``2e-5`` is a number and ``no`` a word, of trainers' options for instance."""
 
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"), list("-+0123456789")
 )
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if first in "tTfF" or tag != "tag:yaml.org,2002:bool"]
+    for first, known in _Loader.yaml_implicit_resolvers.items()
+}
 
 
 def read_config(kind: type[Config], path: str | Path, settings: Sequence[str] = ()) -> Config:

@@ -14,7 +14,6 @@ from vitar.backends.pretrained import load_model, load_processor
 from vitar.data.example import Example
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.prompts import interactive_messages
-from vitar.run_record import write_run_record
 from vitar.training.config import ConfigError, GrpoConfig
 from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
 from vitar.training.running import check_same_run, run_trainer
@@ -70,8 +69,7 @@ def train_grpo(config: GrpoConfig, *, resume: bool = True) -> Path:
     if resume:
         check_same_run(Path(config.output_dir), config)
     trainer, processor = build_grpo(config)
-    write_run_record(Path(config.output_dir), config)
-    return run_trainer(trainer, processor, resume=resume)
+    return run_trainer(trainer, processor, config, resume=resume)
 
 
 def build_grpo(config: GrpoConfig) -> tuple[GRPOTrainer, ProcessorMixin]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from transformers import ProcessorMixin, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from vitar.run_record import RECORD_NAME
+from vitar.run_record import RECORD_NAME, write_run_record
 from vitar.training.config import ConfigError
 
 if TYPE_CHECKING:
@@ -29,15 +29,20 @@ FINAL_NAME = "final"
 _LAST_WRITTEN = "trainer_state.json"
 
 
-def run_trainer(trainer: Trainer, processor: ProcessorMixin, *, resume: bool) -> Path:
-    """Trains to the end; writes the history and the finished model, adapters merged in.
+def run_trainer(trainer: Trainer, processor: ProcessorMixin, config: DataclassInstance, *, resume: bool) -> Path:
+    """Trains to the end; writes the record, the history and the finished model, adapters merged in.
+
+    Several processes, as torchrun or accelerate starts them, share the batches; the first of them writes.
 
     Args:
+        config: what the trainer was built from.
         resume: go on from the last whole checkpoint in the output folder, if there is one.
 
     Returns:
         the folder of the finished model.
     """
+    if trainer.is_world_process_zero():
+        write_run_record(Path(str(trainer.args.output_dir)), config, processes=trainer.args.world_size)
     train_to_the_end(trainer, resume=resume)
     final = Path(str(trainer.args.output_dir)) / FINAL_NAME
     model = trainer.accelerator.unwrap_model(trainer.model)

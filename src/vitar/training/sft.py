@@ -17,7 +17,6 @@ from vitar.backends.profiles import Profile
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.actions import tool_schemas
 from vitar.protocol.trace import read_traces
-from vitar.run_record import write_run_record
 from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, SftConfig
 from vitar.training.masking import IGNORE, assistant_labels
 from vitar.training.running import check_same_run, run_trainer
@@ -89,8 +88,7 @@ def train_sft(config: SftConfig, *, resume: bool = True) -> Path:
     if resume:
         check_same_run(Path(config.output_dir), config)
     trainer, processor = build_sft(config)
-    write_run_record(Path(config.output_dir), config)
-    return run_trainer(trainer, processor, resume=resume)
+    return run_trainer(trainer, processor, config, resume=resume)
 
 
 def build_sft(config: SftConfig) -> tuple[SFTTrainer, ProcessorMixin]:

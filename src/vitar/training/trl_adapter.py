@@ -94,6 +94,8 @@ def _arguments(kind: Callable[..., Any], options: Mapping[str, Any], **owned: An
         raise ConfigError(f"trainer: {', '.join(taken)} cannot be set there; it follows from the recipe's other fields")
     defaults = {**_DEFAULTS, "bf16": bf16_is_fast() and not options.get("fp16", False)}
     defaults["dataloader_pin_memory"] = torch.cuda.is_available()
+    # Left alone, accelerate takes processes on CPUs for strangers: each trains on everything, in the same folder.
+    defaults["use_cpu"] = not torch.accelerator.is_available()
     try:
         return kind(**{**defaults, **options, **owned})
     except (ValueError, TypeError, NotImplementedError) as error:
