@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from safetensors.torch import load_file
 
@@ -64,5 +63,4 @@ def test_stage_two(small_model_dir: Path, tmp_path: Path) -> None:
     run = train("grpo", recipe, 2, tmp_path / "together")
     history = [each for each in json.loads((run / "history.json").read_text()) if "reward" in each]
     assert [each["step"] for each in history] == [1, 2, 3]
-    assert torch.isfinite(torch.tensor([each["num_tokens"] for each in history])).all()
-    assert largest_difference(run / "final", small_model_dir) < 1.0  # it loads, and nothing became NaN
+    assert all(weight.isfinite().all() for weight in load_file(run / "final" / "model.safetensors").values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitar.analysis.estimates import Estimate
-from vitar.reports.figures import OTHER_STYLE, Dot
+from vitar.reports.figures import Dot
 from vitar.reports.wording import between, decimals
 
 
@@ -19,6 +19,6 @@ def shown_sign(found: Estimate) -> int:
     return 1 if found.mean > 0 else -1
 
 
-def dot(label: str, found: Estimate, style: int = OTHER_STYLE) -> Dot:
+def dot(label: str, found: Estimate, style: int) -> Dot:
     """Its row in an interval plot."""
     return Dot(label, found.mean, found.low, found.high, decimals(found.mean, 2), style)
