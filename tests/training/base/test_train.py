@@ -111,3 +111,10 @@ def test_a_base_from_nothing_that_nobody_teaches_to_see_is_refused(config: BaseC
     with pytest.raises(ConfigError, match="vision_steps and detail_steps are 0"):
         train_base(replace(config, vision_steps=0, detail_steps=0))
     assert not Path(config.output_dir).exists()
+
+
+def test_several_processes_are_refused(config: BaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="without torchrun"):
+        train_base(config)
+    assert not Path(config.output_dir).exists()

@@ -111,9 +111,11 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
         resume: go on from the last checkpoint in ``output_dir`` if there is one.
 
     Raises:
-        ConfigError: it was begun with other settings, or nothing would teach a new model to see.
+        ConfigError: it was begun with other settings, nothing would teach a new model to see, or several processes run.
         ModelError: the base to go on from cannot be loaded.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("the base is trained by one process; run `vitar train base` without torchrun")
     if not (config.model or config.vision_steps or config.detail_steps):
         raise ConfigError(
             "vision_steps and detail_steps are 0, so a base from nothing would not see; set one, or give a model"
