@@ -10,7 +10,8 @@ from PIL import Image
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from vitar.backends.chat_api import ChatReply
-from vitar.backends.dialect import DIALECTS, Dialect, announcement, reply_text, wire_messages
+from vitar.backends.dialect import DIALECTS, Dialect, reply_text, wire_messages
+from vitar.backends.plain import announcement
 from vitar.protocol.actions import Answer, FailureReason, MarkRegion, ParseFailure, Zoom, tool_schemas
 from vitar.protocol.messages import Message, assistant_message, tool_message
 from vitar.protocol.parsing import Turn, parse, render_turn
@@ -111,7 +112,7 @@ def as_served(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("dialect", ["standard", "raw", "text"])
 def test_a_served_model_reads_what_a_local_one_reads(dialect: str, thought: str, template: str) -> None:
     local = rendered(conversation(thought), tool_schemas(TOOLS), template)
-    tools = tool_schemas(TOOLS) if DIALECTS[dialect].tools_field else None
+    tools = tool_schemas(TOOLS) if DIALECTS[dialect].tools else None
     assert rendered(as_served(wire(conversation(thought), dialect, template)), tools, template) == local
 
 

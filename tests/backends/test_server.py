@@ -111,7 +111,7 @@ def test_the_traces_are_those_of_the_same_model_without_a_server(dialect: str, t
     }
     with Loopback(as_vllm) as server:
         assert traces(served(server, tmp_path, dialect)) == expected
-        assert ("tools" in server.requests[0]) == DIALECTS[dialect].tools_field
+        assert ("tools" in server.requests[0]) == DIALECTS[dialect].tools
 
 
 def test_a_run_that_is_repeated_asks_for_nothing(tmp_path: Path) -> None:

@@ -92,6 +92,22 @@ def test_a_bad_list_of_boxes(boxes: object, error: ActionError, text: str) -> No
     assert environment.actions_left == 3
 
 
+@pytest.mark.parametrize("box", [(160, 160, 840, 840), (0, 0, 1000, 890), (51, 51, 999, 999), (0, 0, 890, 1000)])
+def test_a_zoom_into_a_large_box_shows_less_than_the_whole_image(box: tuple[int, ...]) -> None:
+    environment = started()
+    assert environment.zoom(box).error is None
+    assert environment.views[1].frame.full_box.to(ORIGINAL).share <= 0.92  # 0.9, and whole pixels
+
+
+def test_a_zoom_that_can_show_nothing_but_the_whole_image_is_refused() -> None:
+    environment = Environment(EnvironmentConfig(), THOUSANDTHS)
+    environment.reset(Image.new("L", (30, 30)))
+    observation = environment.zoom(GOOD)
+    assert observation.error is ActionError.TOO_LARGE
+    assert observation.text.startswith("The box [100, 200, 300, 400] with its surroundings is all of image 1.")
+    assert (environment.actions_left, observation.image, observation.boxes) == (1, None, ())
+
+
 @pytest.mark.parametrize("image", [0, 2, -1, True, 1.0, "1", None])
 def test_an_unknown_image_is_told(image: object) -> None:
     observation = started().zoom(GOOD, image)  # type: ignore[arg-type]

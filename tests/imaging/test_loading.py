@@ -114,6 +114,33 @@ def test_exif_orientation_is_applied_once(format: str, orientation: int, expecte
     assert load_image(encoded(deep, format, exif=exif)).size == expected.shape[::-1]
 
 
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_exif_orientation_is_applied_to_photographs(format: str) -> None:
+    """A bright stripe along the left edge of a file to be turned a quarter clockwise lies along the upper edge."""
+    stored = Image.new("L", (32, 48))
+    stored.paste(255, (0, 0, 8, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    shown = np.asarray(load_image(encoded(stored, format, exif=exif)).convert("L"))
+    assert shown.shape == (32, 48)
+    assert shown[:6].min() > 200
+    assert shown[10:].max() < 50
+
+
+def test_palette_entries_that_are_transparent_are_put_on_black_too() -> None:
+    paletted = GRAY_IMAGE.convert("P")
+    data = encoded(paletted, "PNG", transparency=paletted.getpixel((0, 0)))
+    shown = np.asarray(load_image(data).convert("L"))
+    assert shown[0, 0] == 0
+    assert shown[1, 2] == 250
+
+
+def test_of_a_camera_s_several_pictures_the_first_is_used() -> None:
+    first, second = Image.new("RGB", (16, 16), (200, 10, 10)), Image.new("RGB", (16, 16), (10, 10, 200))
+    red, _, blue = np.asarray(load_image(encoded(first, "MPO", save_all=True, append_images=[second])))[8, 8]
+    assert red > 150 > blue
+
+
 @pytest.mark.parametrize("format", ["TIFF", "WEBP", "PNG"])
 def test_of_several_frames_the_first_is_used(format: str, caplog: pytest.LogCaptureFixture) -> None:
     others = [Image.new("RGB", (3, 2), (9, 9, 9 * i)) for i in (1, 2)]

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from vitar.imaging.geometry import Box, Frame
+from vitar.imaging.zoom import region_around
 from vitar.protocol.trace import Round
 from vitar.reports.load import ReportError, load_runs
 from vitar.reports.pictures import encoded, fit
@@ -83,6 +85,27 @@ def test_boxes_are_drawn_on_the_one_of_several_images_that_they_are_on(run):
     assert (first.words, second.words) == ("First look, image 1", "First look, image 2")
     assert second.alt == "Image 2 of the question toy: 0 true regions, 1 acted on (chosen by the model)"
     assert "(pixels of image 2)" in shown.rounds[0].did
+
+
+def test_the_second_image_carries_the_regions_in_its_own_pixels(run):
+    """The example's region is [10, 5, 20, 15] of 40 x 30 pixels."""
+    marked = _trace(_item(run, "helped"), "think_twice").rounds[0].image
+    assert (marked.true_boxes, marked.acted_boxes) == (((10, 5, 20, 15),), ((10, 5, 20, 15),))
+    unmarked = _trace(_item(run, "helped"), "unmarked").rounds[0].image
+    assert unmarked.true_boxes == ((10, 5, 20, 15),)
+    assert _trace(_item(run, "helped"), "think_twice").rounds[1].image is None
+
+
+def test_a_zoom_carries_the_true_region_where_it_lies_in_the_crop(run):
+    enlarged = run.images.put(Image.new("L", (320, 320)))
+    action = {"name": "zoom", "arguments": {"box": [0, 0, 300, 400], "image": 1}}
+    look = Round(text="x", action=action, boxes=((0, 0, 15, 12),), image=enlarged, observation="Image 2: enlarged.")
+    shown = _trace(_item(_with_rounds(run, "think_twice", "helped", look), "helped"), "think_twice").rounds[0].image
+    crop = region_around(Box(0, 0, 15, 12, Frame.original(40, 30)))
+    expected = Box(10, 5, 20, 15, Frame.original(40, 30)).to(Frame.over(crop, 320, 320))
+    assert shown.true_boxes == (pytest.approx(expected.clipped().xyxy),)
+    assert shown.acted_boxes == (pytest.approx((0, 0, 15 * 320 / crop.width, 12 * 320 / crop.height)),)
+    assert shown.words.endswith("and the true region")
 
 
 def test_boxes_that_are_not_finite_are_not_drawn(run):

@@ -30,6 +30,7 @@ def grpo_config(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory)
     return GrpoConfig(
         model=str(small_model_dir),
         output_dir=str(tmp_path_factory.mktemp("grpo")),
+        max_turns=3,
         examples=4,
         region_iou_weight=0.5,
         trainer=dict(TINY_TRAINER),

@@ -92,6 +92,8 @@ def test_trainer_options_pass_through_or_are_refused(tmp_path: Path) -> None:
     arguments = grpo_arguments({"max_steps": 3}, output_dir=str(tmp_path), seed=5)
     assert (arguments.max_steps, arguments.seed, arguments.num_generations) == (3, 5, 8)
     assert (arguments.beta, arguments.loss_type) == (0.0, "grpo")
+    paper = GrpoConfig("model", "folder")
+    assert (paper.max_actions, paper.max_turns) == (1, 2)
     with pytest.raises(ConfigError, match="no option max_prompt_tokens"):
         grpo_arguments({"max_prompt_tokens": 3}, output_dir=str(tmp_path))
     with pytest.raises(ConfigError, match="output_dir cannot be set there"):

@@ -11,15 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from vitar.backends.chat_api import ChatReply, image_part, text_part
-from vitar.protocol.actions import CALL_CLOSE, CALL_OPEN, Answer, ParseFailure, tool_call, tool_schemas
-from vitar.protocol.messages import AssistantMessage, Message, ToolMessage, images_in, message_text, system_message
+from vitar.backends.plain import without_tools
+from vitar.protocol.actions import CALL_CLOSE, CALL_OPEN, Answer, ParseFailure, tool_call
+from vitar.protocol.messages import AssistantMessage, Message, ToolMessage, images_in, message_text
 from vitar.protocol.parsing import THINK_CLOSE, THINK_OPEN, parse
-
-RESPONSE_OPEN, RESPONSE_CLOSE = "<tool_response>\n", "\n</tool_response>"
-"""What the Hermes template puts around an observation in a user turn."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +25,22 @@ class Dialect:
     """What a server takes.
 
     Args:
-        tools_field: the tools are sent in the field ``tools``; otherwise the system prompt lists them.
+        tools: the tools are sent in the field ``tools``, and there are ``tool`` messages; otherwise the conversation is
+            one `without_tools`.
         calls: earlier calls are sent as ``tool_calls``; otherwise as the text that the model wrote.
-        observation: a ``tool`` message with the image; a tool message followed by the image in a user message
-            (``split``); or a ``user`` message.
+        split: a ``tool`` message takes text alone, and the image follows in a user message.
     """
 
-    tools_field: bool
-    calls: bool
-    observation: Literal["tool", "split", "user"]
+    tools: bool = True
+    calls: bool = True
+    split: bool = False
 
 
 DIALECTS = {
-    "standard": Dialect(tools_field=True, calls=True, observation="tool"),
-    "split": Dialect(tools_field=True, calls=True, observation="split"),
-    "raw": Dialect(tools_field=True, calls=False, observation="tool"),
-    "text": Dialect(tools_field=False, calls=False, observation="user"),
+    "standard": Dialect(),
+    "split": Dialect(split=True),
+    "raw": Dialect(calls=False),
+    "text": Dialect(tools=False, calls=False),
 }
 """``standard`` for vLLM and SGLang with a tool-call parser; ``split`` where tool messages are text, as OpenAI's are;
 ``raw`` for ``transformers serve``, which drops the thought before a call; ``text`` for servers without tools."""
@@ -55,9 +53,11 @@ def wire_messages(
 
     Args:
         tools: names of the tools to announce; empty for none.
-        template: chat template whose announcement the system prompt gets, for a dialect without the field.
+        template: chat template whose announcement of the tools the system prompt gets, for a dialect without them.
         max_pixels: of an image; a larger one is made smaller.
     """
+    if not dialect.tools:
+        messages = without_tools(messages, tools, template)
     wire: list[dict[str, Any]] = []
     call_id = ""
     for number, message in enumerate(messages):
@@ -68,21 +68,7 @@ def wire_messages(
             wire += _observation(message, call_id, dialect, max_pixels)
         else:
             wire.append({"role": message["role"], "content": _content(message, max_pixels)})
-    if tools and not dialect.tools_field:
-        system = wire.pop(0)["content"] if wire[0]["role"] == "system" else ""
-        wire.insert(0, {"role": "system", "content": announcement(system, tools, template)})
     return tuple(wire)
-
-
-def announcement(system: str, tools: Sequence[str], template: str) -> str:
-    """The system prompt with the tools listed in it, as a chat template of ours prints it."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    messages: Any = [[system_message(system)]]
-    schemas: Any = tool_schemas(list(tools))
-    rendered: Any = render_jinja_template(conversations=messages, tools=schemas, chat_template=template)[0]
-    text: str = rendered[0]
-    return text.removeprefix("<|im_start|>system\n").removesuffix("<|im_end|>\n")
 
 
 def reply_text(reply: ChatReply) -> str:
@@ -118,11 +104,8 @@ def _assistant(message: AssistantMessage, call_id: str, dialect: Dialect) -> dic
 def _observation(message: ToolMessage, call_id: str, dialect: Dialect, max_pixels: int) -> list[dict[str, Any]]:
     images = [image_part(image, max_pixels) for image in images_in([message])]
     text = message_text(message)
-    if dialect.observation == "user":
-        content = [text_part(RESPONSE_OPEN), *images, text_part(text + RESPONSE_CLOSE)]
-        return [{"role": "user", "content": content}]
     answer = {"role": "tool", "tool_call_id": call_id}
-    if dialect.observation == "tool":
+    if not dialect.split:
         return [{**answer, "content": [*images, text_part(text)] if images else text}]
     return [{**answer, "content": text}] + [{"role": "user", "content": images} for _ in images[:1]]
 

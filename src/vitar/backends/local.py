@@ -17,10 +17,12 @@ from vitar.backends.base import Completion, Finish
 from vitar.backends.batching import as_memory_allows, length_sorted
 from vitar.backends.memory import watch_peak
 from vitar.backends.placeholders import check_placeholders
+from vitar.backends.plain import without_tools
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import Profile, profile_of
 from vitar.protocol.actions import tool_schemas
 from vitar.protocol.messages import Message, images_in, message_text
+from vitar.protocol.templates import HERMES_TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class LocalBackend:
         self.coordinate_step = self.profile.coordinate_step
         self.zoom_side_px = self.profile.zoom_side_px
         self._tokenizer = processor.tokenizer
+        self._ends = _end_tokens(model, processor)
 
     @classmethod
     def load(
@@ -84,7 +87,7 @@ class LocalBackend:
         )
 
     def generate(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
-        lengths = [self._length(conversation) for conversation in conversations]
+        lengths = [_length(conversation) for conversation in conversations]
         completions: dict[int, Completion] = {}
         for places in length_sorted(lengths, self.batch_size):
             batch = [conversations[place] for place in places]
@@ -104,10 +107,11 @@ class LocalBackend:
         Raises:
             PlaceholderMismatch: images and placeholders of the batch disagree.
         """
-        messages: Any = [list(conversation) for conversation in conversations]
+        native = self.profile.tools_in_template
+        messages: Any = [list(c) if native else without_tools(c, tools, HERMES_TEMPLATE) for c in conversations]
         encoded: Any = self.processor.apply_chat_template(
             messages,
-            tools=tool_schemas(list(tools)) or None,
+            tools=(tool_schemas(list(tools)) or None) if native else None,
             chat_template=self.profile.chat_template,
             add_generation_prompt=True,
             tokenize=True,
@@ -117,16 +121,6 @@ class LocalBackend:
         )
         check_placeholders(encoded, sum(len(images_in(c)) for c in conversations), self.processor)
         return {name: value.to(self.model.device) for name, value in encoded.items()}
-
-    def _length(self, conversation: Sequence[Message]) -> float:
-        """About how many tokens a conversation has: those of its images, and one for four letters."""
-        image_processor = self.processor.image_processor
-        patches = sum(
-            image_processor.get_number_of_image_patches(image.height, image.width, {})
-            for image in images_in(conversation)
-        )
-        letters = sum(len(message_text(message)) for message in conversation)
-        return patches / image_processor.merge_size**2 + letters / 4
 
     def _generate_batch(self, conversations: Sequence[Sequence[Message]], tools: Sequence[str]) -> list[Completion]:
         started, peak = time.perf_counter(), watch_peak(self.model.device)
@@ -143,7 +137,7 @@ class LocalBackend:
                 top_k=0 if sampled else None,
                 max_new_tokens=self.sampling.max_new_tokens,
                 pad_token_id=self._tokenizer.pad_token_id,
-                eos_token_id=self._tokenizer.eos_token_id,
+                eos_token_id=list(self._ends),
                 return_dict_in_generate=True,
                 output_logits=self.sampling.logprobs,
             )
@@ -169,12 +163,10 @@ class LocalBackend:
         seconds: float,
         peak_memory_bytes: int | None,
     ) -> Completion:
-        finish: Finish = "length"
-        length = len(ids)
-        if self._tokenizer.eos_token_id in ids:
-            finish = "stop"
-            length = ids.index(self._tokenizer.eos_token_id) + 1
-        said = ids[: length - 1] if finish == "stop" else ids
+        end = next((place for place, token in enumerate(ids) if token in self._ends), None)
+        finish: Finish = "length" if end is None else "stop"
+        length = len(ids) if end is None else end + 1
+        said = ids[:end]
         text = self._tokenizer.decode(said, skip_special_tokens=True)
         kept = None if logprobs is None else tuple(logprobs[:length])
         return Completion(
@@ -187,6 +179,19 @@ class LocalBackend:
             image_tokens=image_tokens,
             peak_memory_bytes=peak_memory_bytes,
         )
+
+
+def _length(conversation: Sequence[Message]) -> float:
+    """About how many tokens a conversation has: one for four letters, and one for 32 x 32 pixels of an image."""
+    pixels = sum(image.width * image.height for image in images_in(conversation))
+    return pixels / 32**2 + sum(len(message_text(message)) for message in conversation) / 4
+
+
+def _end_tokens(model: PreTrainedModel, processor: ProcessorMixin) -> tuple[int, ...]:
+    """The tokens that end a turn, by the tokenizer and by the model's generation settings, which may know more."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    ends = {processor.tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])}
+    return tuple(sorted(end for end in ends if end is not None))
 
 
 def _too_large(problem: str) -> Completion:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from transformers import ProcessorMixin
 
 
@@ -21,18 +20,21 @@ def check_placeholders(inputs: Mapping[str, Any], image_count: int, processor: P
     """Compares the images of a batch, their encoding and the placeholder tokens.
 
     Args:
-        inputs: ``input_ids`` of any shape and, if there are images, ``image_grid_thw`` [images, 3].
+        inputs: ``input_ids`` of any shape and, if there are images, ``pixel_values`` or ``image_grid_thw`` [images, 3].
+            Without a grid, as outside the Qwen-VL families, an image has at least one placeholder.
         image_count: images that the conversations hold.
 
     Raises:
         PlaceholderMismatch: any two of the three disagree.
     """
-    grids = inputs.get("image_grid_thw", torch.zeros((0, 3), dtype=torch.long))
-    merge = processor.image_processor.merge_size**2
-    needed = int((grids.prod(-1) // merge).sum())
     found = int((inputs["input_ids"] == processor.image_token_id).sum())  # type: ignore[attr-defined]
-    if len(grids) != image_count or needed != found:
+    if (grids := inputs.get("image_grid_thw")) is not None:
+        encoded, needed = len(grids), int((grids.prod(-1) // processor.image_processor.merge_size**2).sum())
+    else:
+        encoded = image_count if "pixel_values" in inputs else 0
+        needed = max(found, image_count) if encoded else 0
+    if encoded != image_count or needed != found:
         raise PlaceholderMismatch(
-            f"the conversation holds {image_count} images, {len(grids)} were encoded; they need {needed} placeholder "
+            f"the conversation holds {image_count} images, {encoded} were encoded; they need {needed} placeholder "
             f"tokens and the text has {found}. Check that the chat template renders image parts in every role."
         )

@@ -108,7 +108,7 @@ async def _lost(endpoint: Endpoint, name: str, template: str) -> list[str]:
 async def _prompt_tokens(endpoint: Endpoint, name: str, template: str, parts: _Parts) -> int:
     dialect, tools = DIALECTS[name], (ZOOM,) if parts.tools else ()
     messages = wire_messages(_conversation(parts), tools, dialect, template, _SIDE_PX**2)
-    schemas = tuple(tool_schemas(tools)) if dialect.tools_field else ()
+    schemas = tuple(tool_schemas(tools)) if dialect.tools else ()
     reply = await endpoint.ask(ChatRequest(messages, _MAX_TOKENS, tools=schemas))
     if reply.prompt_tokens is None:
         raise _Uncounted

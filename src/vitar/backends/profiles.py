@@ -13,6 +13,7 @@ from transformers import AutoConfig, PretrainedConfig, ProcessorMixin
 
 from vitar.backends.pretrained import EMBEDDED_MODELS, load_processor, resolve
 from vitar.imaging.coordinates import THOUSANDTHS, Coordinates, ResizedPixels
+from vitar.protocol.actions import CALL_OPEN
 from vitar.protocol.templates import HERMES_TEMPLATE
 
 DEFAULT_ZOOM_SIDE_PX = 448
@@ -30,12 +31,15 @@ class Profile:
         coordinate_step: it writes multiples of this many units.
         zoom_side_px: longer side to which a small region is enlarged for it.
         chat_template: replaces the processor's own, or None to keep it.
+        tools_in_template: the chat template takes tools and their answers; otherwise the conversation is put to the
+            model as `without_tools` makes it.
     """
 
     coordinates: Coordinates
     coordinate_step: int
     zoom_side_px: int
     chat_template: str | None
+    tools_in_template: bool = True
 
 
 def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
@@ -43,8 +47,9 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
 
     Qwen2-VL and Qwen2.5-VL (Lingshu) write pixels of the image as the processor resized it; every other family is
     taken to write thousandths, as Qwen3-VL does. A config may carry ``vitar`` settings, as the embedded model's does.
-    A template in the ChatML form that has no tools, or does not mark the assistant's turns, gives way to ours, which
-    prints the same text; a template of another form is kept as it is.
+    Qwen's template gives way to ours, which prints the same text, where it has no tools or does not mark the
+    assistant's turns. A template of another form is kept; unless it has tool calls as Hermes writes them, it is given
+    conversations `without_tools`.
     """
     own: dict[str, Any] = getattr(config, "vitar", None) or {}
     if config.model_type in ("qwen2_vl", "qwen2_5_vl"):
@@ -53,11 +58,13 @@ def profile_of(config: PretrainedConfig, processor: ProcessorMixin) -> Profile:
         coordinates = THOUSANDTHS
     template = json.dumps(getattr(processor, "chat_template", None) or "")
     complete = "tools" in template and "endgeneration" in template
+    gives_way = "<|im_start|>" in template and getattr(processor, "image_token", "") == "<|image_pad|>" and not complete
     return Profile(
         coordinates=coordinates,
         coordinate_step=own.get("coordinate_step", 1),
         zoom_side_px=own.get("zoom_side_px", DEFAULT_ZOOM_SIDE_PX),
-        chat_template=HERMES_TEMPLATE if "<|im_start|>" in template and not complete else None,
+        chat_template=HERMES_TEMPLATE if gives_way else None,
+        tools_in_template=gives_way or CALL_OPEN in template,
     )
 
 

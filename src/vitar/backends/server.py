@@ -115,7 +115,7 @@ class ServerBackend:
             temperature=self.sampling.temperature,
             top_p=self.sampling.top_p,
             seed=seed,
-            tools=tuple(tool_schemas(list(tools))) if dialect.tools_field else (),
+            tools=tuple(tool_schemas(list(tools))) if dialect.tools else (),
         )
         try:
             reply = await self.endpoint.ask(request)

@@ -29,7 +29,9 @@ CORE = "core"
 
 TRIALS = {
     CORE: "import datasets, vitar.rollout, vitar.backends.local, vitar.data.phantoms.dataset",
+    "curate": "import sklearn.feature_extraction",
     "endpoint": "import vitar.backends.endpoint",
+    "medical": "import nibabel, pydicom",
     "eval": "import statsmodels.stats.proportion, statsmodels.stats.multitest",
     "serve": "import fastapi, uvicorn; from transformers.cli.serve import Serve",
     "train": "import peft, torch.utils.tensorboard; from trl import GRPOTrainer, SFTTrainer",

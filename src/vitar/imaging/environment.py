@@ -161,6 +161,9 @@ class Environment:
     def zoom(self, box: Sequence[float], image: int = 1) -> Observation:
         """Show a region of a view, enlarged from the pixels of the original, without marks drawn before.
 
+        A large box gets less of its surroundings, so that what is shown stays within ``max_box_share``; where nothing
+        smaller than the whole image can be shown, the action is refused.
+
         Args:
             box: xyxy in the model's units over the view.
             image: number of the view.
@@ -169,7 +172,12 @@ class Environment:
         if isinstance(read, Refusal):
             return Observation(read.text, error=read.error)
         source = self.views[image - 1].source
-        enlarged, crop = enlarge(self.views[source - 1].image, read.boxes[0], self.config.zoom_side_px)
+        original = self.views[source - 1].image
+        side_px, max_share = self.config.zoom_side_px, self.config.max_box_share
+        enlarged, crop = enlarge(original, read.boxes[0], side_px, max_share=max_share)
+        if crop.share == 1:
+            text = f"The box {shown(rounded(read.boxes[0]))} with its surroundings is all of image {source}."
+            return Observation(f"{text} Choose a smaller region, or answer.", error=ActionError.TOO_LARGE)
         done = f"the region {shown(rounded(read.boxes[0]))} of image {image}, enlarged."
         return self._succeed(View(enlarged, Frame.over(crop, *enlarged.size), source), done, read, image)
 

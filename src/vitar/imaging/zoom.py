@@ -19,13 +19,19 @@ MAX_ASPECT = 3
 """Largest ratio of a crop's sides: vision encoders are trained on images that are not thin strips."""
 
 
-def zoom(original: Image.Image, box: Box, side_px: int, margin: float = 0.25) -> tuple[Image.Image, Box]:
+MARGIN = 0.25
+"""Of a box's width and height, on each side: what surrounds a finding helps to read it."""
+
+
+def zoom(
+    original: Image.Image, box: Box, side_px: int, margin: float = MARGIN, max_share: float = 1.0
+) -> tuple[Image.Image, Box]:
     """Cut the surroundings of ``box`` out of ``original``; enlarge them if they are small.
 
     The crop takes in the box, ``margin`` of its width and height on each side, at least `MIN_CROP_PX` each way and at
     most `MAX_ASPECT` between the sides, in this order, as far as the image allows; at a border it is shifted, not cut.
-    A crop whose longer side is below ``side_px`` is enlarged so that this side is ``side_px``; a larger one keeps its
-    own pixels.
+    Where box and margin would cover more of the image than ``max_share``, the margin is smaller. A crop whose longer
+    side is below ``side_px`` is enlarged so that this side is ``side_px``; a larger one keeps its own pixels.
 
     Args:
         original: mode ``L`` or ``RGB``.
@@ -48,7 +54,7 @@ def zoom(original: Image.Image, box: Box, side_px: int, margin: float = 0.25) ->
     if inside.area <= 0:
         raise ValueError(f"box {box.xyxy} of {box.frame} has no part in an image of {original.size} pixels")
 
-    crop = _crop_around(inside, margin)
+    crop = region_around(inside, margin, max_share)
     x0, y0, x1, y1 = crop.pixels()
     image = original.crop((x0, y0, x1, y1))
     scale = side_px / max(image.size)
@@ -58,8 +64,9 @@ def zoom(original: Image.Image, box: Box, side_px: int, margin: float = 0.25) ->
     return image, crop
 
 
-def _crop_around(box: Box, margin: float) -> Box:
-    """The rectangle to cut, in whole pixels, around a box inside its frame of pixels."""
+def region_around(box: Box, margin: float = MARGIN, max_share: float = 1.0) -> Box:
+    """What `zoom` cuts, in whole pixels, for a box inside its frame of pixels; arguments as there."""
+    margin = min(margin, max(0.0, math.sqrt(max_share / box.share) - 1) / 2)
     width, height = int(box.frame.width), int(box.frame.height)
     dx, dy = margin * box.width, margin * box.height
     left, right = whole_span(box.x0 - dx, box.x1 + dx)

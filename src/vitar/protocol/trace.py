@@ -257,11 +257,19 @@ class ImageStore:
             ValueError: ``name`` is not one that `put` gives, for instance a path out of the folder.
             FileNotFoundError: there is no such image.
         """
-        if not _IMAGE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of a stored image")
-        with Image.open(self.folder / name) as image:
+        with Image.open(self._path(name)) as image:
             image.load()
             return image.copy()
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Width and height of an image, without reading its pixels; raises what `open` raises."""
+        with Image.open(self._path(name)) as image:
+            return image.size
+
+    def _path(self, name: str) -> Path:
+        if not _IMAGE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a stored image")
+        return self.folder / name
 
 
 class TraceWriter:

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitar.data.example import Example
+from vitar.imaging.environment import EnvironmentConfig
+from vitar.imaging.geometry import Box, Frame
+from vitar.imaging.zoom import region_around
 from vitar.protocol.actions import ZOOM, MarkRegion, Zoom
 from vitar.protocol.parsing import parse
 from vitar.protocol.prompts import OPTION_LETTERS
 from vitar.protocol.trace import Round, StopReason, Trace
+from vitar.reports.load import ReportError
 from vitar.reports.run import Run, Verdict
 from vitar.reports.wording import decimals
 
@@ -131,9 +135,8 @@ def _show_trace(run: Run, example: Example, trace: Trace) -> ShownTrace:
     read_as = score.extracted if trace.answer is not None and score.extracted != trace.answer.strip() else ""
     spans = [None] * (len(trace.rounds) - 1) + [failure.span if failure else None]
     several = len(trace.images) > 1
-    rounds = tuple(
-        _show_round(n, r, span, several) for n, (r, span) in enumerate(zip(trace.rounds, spans, strict=False), 1)
-    )
+    shown = zip(trace.rounds, _second_looks(run, example, trace), spans, strict=False)
+    rounds = tuple(_show_round(n, r, look, span, several) for n, (r, look, span) in enumerate(shown, 1))
     first = tuple(_first_look(example, trace, number) for number in range(1, len(trace.images) + 1))
     answer = None if trace.answer is None else _cut(trace.answer)
     return ShownTrace(trace.condition, verdict, answer, read_as, ending, first, rounds)
@@ -141,8 +144,7 @@ def _show_trace(run: Run, example: Example, trace: Trace) -> ShownTrace:
 
 def _first_look(example: Example, trace: Trace, number: int) -> Overlay:
     """Image ``number`` of the question as it was shown, with what was done to it; the first has the true regions."""
-    image = trace.images[number - 1]
-    own = number <= len(example.images) and Path(example.images[number - 1].uri).name == image
+    image, own = trace.images[number - 1], _is_own(example, trace, number)
     true = tuple(region.box_xyxy for region in example.regions) if own and number == 1 else ()
     acted_in = [r for r in trace.rounds if r.boxes and r.source == number] if own else []
     acted = tuple(box for r in acted_in for box in r.boxes if all(map(math.isfinite, box)))
@@ -155,7 +157,61 @@ def _first_look(example: Example, trace: Trace, number: int) -> Overlay:
     return Overlay(image, alt, f"{words}, image {number}" if len(trace.images) > 1 else words, true, acted)
 
 
-def _show_round(number: int, record: Round, span: tuple[int, int] | None, several: bool) -> ShownRound:
+def _is_own(example: Example, trace: Trace, number: int) -> bool:
+    """Whether image ``number`` was the question's, and no condition put another in its place."""
+    return number <= len(example.images) and Path(example.images[number - 1].uri).name == trace.images[number - 1]
+
+
+def _second_looks(run: Run, example: Example, trace: Trace) -> list[Overlay | None]:
+    """What came back in each round, with this round's regions and the true ones where they lie in it.
+
+    Raises:
+        ReportError: an image of the trace cannot be read.
+    """
+    names = list(trace.images)
+    frames = [Frame.original(*_size(run, name)) for name in names]
+    looks: list[Overlay | None] = []
+    for record in trace.rounds:
+        if record.image is None or record.action is None:
+            looks.append(None)
+            continue
+        whole, number = frames[record.source - 1], record.action["arguments"].get("image", 1)
+        boxes = [Box(*box, whole) for box in record.boxes if all(map(math.isfinite, box))]
+        if record.image == names[number - 1] or record.action["name"] != ZOOM or not boxes:
+            part = frames[number - 1].full_box
+        else:
+            part = region_around(boxes[0], max_share=EnvironmentConfig.max_box_share)
+        frame = Frame.over(part, *_size(run, record.image))
+        names.append(record.image)
+        frames.append(frame)
+        own = record.source == 1 and _is_own(example, trace, 1)
+        true = _within(frame, [region.box(*_extent(whole)) for region in example.regions]) if own else ()
+        words = "What came back, as the model saw it" + (", and the true region" if true else "")
+        alt = f"What came back: {record.observation or 'an image'} {len(true)} true regions"
+        looks.append(Overlay(record.image, alt, words, true, _within(frame, boxes)))
+    return looks
+
+
+def _extent(frame: Frame) -> tuple[int, int]:
+    return int(frame.width), int(frame.height)
+
+
+def _within(frame: Frame, boxes: Sequence[Box]) -> tuple[tuple[float, float, float, float], ...]:
+    """The parts of boxes that lie in a frame, in its units."""
+    parts = [box.to(frame).clipped() for box in boxes]
+    return tuple(part.xyxy for part in parts if part.width > 0 and part.height > 0)
+
+
+def _size(run: Run, name: str) -> tuple[int, int]:
+    try:
+        return run.images.size(name)
+    except (OSError, ValueError) as error:  # no such file, not an image, or no name of a stored image
+        raise ReportError(f"The image {run.images.folder / name} of a trace cannot be read: {error}.") from error
+
+
+def _show_round(
+    number: int, record: Round, look: Overlay | None, span: tuple[int, int] | None, several: bool
+) -> ShownRound:
     did = ""
     if record.action is not None:
         verb = "zooms into" if record.action["name"] == ZOOM else "marks"
@@ -165,15 +221,13 @@ def _show_round(number: int, record: Round, span: tuple[int, int] | None, severa
         did += "; the region is set by the condition" if _is_moved(record) else ""
         did += f"; refused: {record.error.replace('_', ' ')}" if record.error else ""
     start, end = span or (len(record.text), len(record.text))
-    came_back = f"What came back: {record.observation or 'an image'}"
-    image = Overlay(record.image, came_back, "What came back, as the model saw it") if record.image else None
     tokens = f"{record.generated_tokens:,} tokens, " if record.generated_tokens else ""
     return ShownRound(
         number,
         _cut(record.thought),
         did,
         _cut(record.observation or ""),
-        image,
+        look,
         (_cut(record.text[:start]), _cut(record.text[start:end]), _cut(record.text[end:])),
         f"{tokens}{decimals(record.seconds, 2)} s",
     )

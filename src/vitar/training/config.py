@@ -110,7 +110,7 @@ class GrpoConfig:
     examples: int = 16_000
     tools: tuple[str, ...] = ("mark_region", "zoom")
     max_actions: int = 1
-    max_turns: int = 3
+    max_turns: int = 2
     accuracy_weight: float = 1.0
     format_weight: float = 0.4
     region_iou_weight: float = 0.0

@@ -106,10 +106,15 @@ def prepare_processor(model: PreTrainedModel, processor: ProcessorMixin) -> Prof
     """Gives the processor what training needs, and with it whatever is saved: chat template, reader of calls, padding.
 
     Raises:
-        ConfigError: the chat template does not mark what the assistant wrote, so there would be no loss mask.
+        ConfigError: the chat template does not mark what the assistant wrote, so there would be no loss mask; or the
+            model is of another family than Qwen-VL, whose images come as patches with a grid.
     """
     from trl.chat_template_utils import has_generation_markers
 
+    if not hasattr(processor.image_processor, "merge_size"):
+        raise ConfigError(
+            f"{type(processor).__name__}: the stages train Qwen-VL families (Qwen2-VL to Qwen3-VL, Lingshu)"
+        )
     profile = profile_of(model.config, processor)
     tokenizer = processor.tokenizer
     template = profile.chat_template or getattr(processor, "chat_template", None) or tokenizer.chat_template

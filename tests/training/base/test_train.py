@@ -25,12 +25,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
     return BaseConfig(
         str(tmp_path / "run"),
         scenes=8,
-        vision_steps=2,
+        vision_steps=3,
         vision_batch=1,
         detail_steps=2,
-        pointing_steps=2,
+        pointing_steps=3,
         pointing_batch=2,
-        words_steps=2,
+        words_steps=3,
         words_batch=2,
         language_steps=4,
         language_batch=2,
@@ -40,21 +40,28 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseConfig:
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(config: BaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_in_every_phase_goes_on_to_the_same_weights(
+    config: BaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each phase that has a checkpoint before its last step is killed once in that step."""
     whole = train_base(config)
     broken = replace(config, output_dir=config.output_dir + "-killed")
-    score = train.ScoreSkills.on_step_end
+    step, killed = train.Trainer.training_step, set[str]()
 
-    def kill(self: train.ScoreSkills, args: object, state: train.TrainerState, *rest: object, **more: object) -> None:
-        if state.global_step == 3:
+    def kill(self: train.Trainer, *rest: object, **more: object) -> torch.Tensor:
+        phase = Path(str(self.args.output_dir)).name
+        if self.state.global_step == 2 and phase not in killed:
+            killed.add(phase)
             raise Killed
-        score(self, args, state, *rest, **more)
+        return step(self, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(train.ScoreSkills, "on_step_end", kill)
-    with pytest.raises(Killed):
-        train_base(broken)
-    monkeypatch.setattr(train.ScoreSkills, "on_step_end", score)
+    monkeypatch.setattr(train.Trainer, "training_step", kill)
+    for phase in ("words", "vision", "pointing", "language"):
+        with pytest.raises(Killed):
+            train_base(broken)
+        assert phase in killed
     resumed = train_base(broken)
+    assert len(killed) == 4
     first, second = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
     assert first.keys() == second.keys()
     for name, value in first.items():

@@ -77,9 +77,12 @@ def analyse(
         folder: of the run.
 
     Raises:
-        AttentionError: no episode can be analysed, the model has no such layer or head, or an older file is in the way.
+        AttentionError: no episode can be analysed, the model is of no Qwen-VL family or has no such layer or head, or
+            an older file is in the way.
         ImageError: an image cannot be read.
     """
+    if not hasattr(backend.processor.image_processor, "merge_size"):
+        raise AttentionError(f"{backend.name} is of no Qwen-VL family; where its image tokens lie is not known here")
     earlier = _read(folder / ATTENTION_NAME)
     text_config = backend.model.config.get_text_config()
     layers = _chosen("layer", config.layers, text_config.num_hidden_layers)

@@ -1,10 +1,13 @@
 """Axial head CT slices with haemorrhages and masses.
 
 The image is built in Hounsfield units and shown in the usual brain window (level 40, width 80 HU): cerebrospinal
-fluid 5-10 HU, white matter about 28, gray matter about 37, acute blood 50-80, bone far above the window. Blood that
-looks uniform, swirled or layered follows the radiological vocabulary of the swirl sign and of fluid-blood levels;
-a mass is told from blood by lower attenuation and by a wide zone of oedema. Tissue texture is a 1/f^3 field (see
-`physics`) and noise is that of a thin slice, blurred by the reconstruction kernel.
+fluid 5-10 HU, white matter about 28, gray matter about 37, acute blood 50-80 (P. F. New and S. Aronow, Radiology 121,
+1976), bone far above the window. Blood that looks uniform, swirled or layered follows the radiological vocabulary of
+the swirl sign (D. Selariu et al., BMC Neurology 12, 2012) and of fluid-blood levels (M. J. Pfleger et al., American
+Journal of Neuroradiology 15, 1994); a mass is told from blood by lower attenuation and by a wide zone of oedema.
+Tissue texture is a 1/f^3 field (see `physics`), and the noise of a thin slice is blurred by the reconstruction kernel,
+which gives it the falling spectrum that is measured on scanners (K. L. Boedeker et al., Physics in Medicine and Biology
+52, 2007).
 
 The view is radiological: from below, so the left hemisphere is on the viewer's right.
 """
