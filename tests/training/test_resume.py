@@ -98,7 +98,10 @@ def test_stage_two(small_model_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
     folder = compare(train_grpo, build_grpo, config, tmp_path)
     history = json.loads((folder / "history.json").read_text())
     assert sum("rewards/length_reward/mean" in each for each in history) == STEPS
-    assert json.loads((folder / "run.json").read_text())["config"]["seed"] == 0
+    record = json.loads((folder / "run.json").read_text())
+    assert record["config"]["seed"] == 0
+    assert {"commit", "packages", "python", "vitar"} <= record.keys()
+    assert {"torch", "transformers", "trl"} <= record["packages"].keys()
 
 
 def test_a_run_can_start_anew(small_model_dir: Path, tmp_path: Path) -> None:

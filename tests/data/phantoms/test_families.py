@@ -184,3 +184,20 @@ def test_shifted_images_have_other_noise(family):
         return float(np.median(spread))
 
     assert abs(noise("shifted") / noise("train") - 1) > 0.08
+
+
+@each_family
+def test_shifted_lesions_are_smaller_and_fainter(family):
+    """The same lesion in the same anatomy: its area, and how far it changes the image inside of its mask."""
+    ratios = []
+    for number, spec in enumerate(every_spec(family)):
+        drawn = []
+        for shifted in (False, True):
+            image, (mask,) = family.render((spec,), seeded_rng("shift", family.name, number), shifted)
+            bare, _ = family.render((), seeded_rng("shift", family.name, number), shifted)
+            change = np.abs(image.astype(float) - bare.astype(float)).reshape(SIDE_PX, SIDE_PX, -1).mean(axis=-1)
+            drawn.append((mask.sum(), change[mask].mean()))
+        ratios.append(np.divide(drawn[1], drawn[0]))
+    area, contrast = np.median(ratios, axis=0)
+    assert 0.6 < area < 0.85
+    assert 0.5 < contrast < 0.95
