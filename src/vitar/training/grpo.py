@@ -20,7 +20,6 @@ from vitar.training.running import check_same_run, run_trainer
 from vitar.training.tool_environment import environment_factory
 from vitar.training.trajectories import only_image, open_examples
 from vitar.training.trl_adapter import grpo_arguments, grpo_trainer, prepare_processor
-from vitar.training.undecided import undecided
 
 if TYPE_CHECKING:
     import datasets
@@ -121,7 +120,7 @@ def prompt_dataset(config: GrpoConfig) -> datasets.Dataset:
     """A dataset whose rows are questions, drawn when a row is read.
 
     Raises:
-        ConfigError: the data holds fewer examples, or the sampled runs cannot be used.
+        ConfigError: the data holds fewer examples.
     """
     from datasets import Dataset
 
@@ -129,11 +128,5 @@ def prompt_dataset(config: GrpoConfig) -> datasets.Dataset:
     end = config.start + config.examples
     if end > len(examples):
         raise ConfigError(f"{config.data} has {len(examples)} examples; there are none from {config.start} to {end}")
-    indices = list(range(config.start, end))
-    if config.sampled_runs:
-        mixed = set(undecided(config.sampled_runs, config.data, config.model))
-        indices = [index for index in indices if index in mixed]
-        if not indices:
-            raise ConfigError(f"no undecided question of the sampled runs lies from {config.start} to {end}")
     transform = Prompts(examples, config.tools, with_regions=config.region_iou_weight > 0)
-    return Dataset.from_dict({"index": indices}).with_transform(transform)
+    return Dataset.from_dict({"index": list(range(config.start, end))}).with_transform(transform)
