@@ -16,9 +16,9 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "undecided",
         help="keep the questions that stage II can learn from",
-        description="Keep the questions that a model answers right at one time and wrong at another: a group of episodes "
-        "that all earn the same teaches nothing. The runs are those of `vitar eval` on the same questions, with a "
-        "--temperature and a --seed of their own. The set is one that `vitar train grpo` takes as its data.",
+        description="Keep the questions that a model answers right at one time and wrong at another: a group of "
+        "episodes that all earn the same teaches nothing. The runs are those of `vitar eval` on the same questions, "
+        "with a --temperature and a --seed of their own. The set is one that `vitar train grpo` takes as its data.",
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders that vitar eval wrote, two or more")
     parser.add_argument("--condition", default="think_twice", metavar="C", help="default: %(default)s")

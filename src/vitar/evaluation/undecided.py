@@ -36,8 +36,8 @@ def undecided(runs: Sequence[StoredRun], condition: str) -> list[Example]:
                 f"run {number} has no temperature, so it answers alike each time; give --temperature to vitar eval"
             )
         for name, value in first.items():
-            if name not in ("seed", "conditions", "batch_size") and run.config[name] != value:
-                raise RunError(f"run {number} differs from run 1: {name} is {run.config[name]!r} and not {value!r}")
+            if name not in ("seed", "conditions", "batch_size") and run.config.get(name) != value:
+                raise RunError(f"run {number} differs from run 1: {name} is {run.config.get(name)!r} and not {value!r}")
         answers = {trace.example_id: trace.answer for trace in run.traces[condition]}
         right.update(e.id for e in run.examples if grade_example(e, answers[e.id]).correct)
     if len({run.config["seed"] for run in runs}) < len(runs):
