@@ -40,9 +40,9 @@ class DemoConfig:
     """
 
     out: str = "runs/demo"
-    trajectories: int = 720
+    trajectories: int = 600
     sft_epochs: float = 4.0
-    grpo_steps: int = 8
+    grpo_steps: int = 6
     items: int = 120
     seed: int = 0
 
