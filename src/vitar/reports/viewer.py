@@ -176,7 +176,8 @@ def _second_looks(run: Run, example: Example, trace: Trace) -> list[Overlay | No
             looks.append(None)
             continue
         whole, number = frames[record.source - 1], record.action["arguments"].get("image", 1)
-        boxes = [Box(*box, whole) for box in record.boxes if all(map(math.isfinite, box))]
+        given = [Box(*box, whole) for box in record.boxes if all(map(math.isfinite, box))]
+        boxes = [box for box in given if box.share > 0]
         if record.image == names[number - 1] or record.action["name"] != ZOOM or not boxes:
             part = frames[number - 1].full_box
         else:
@@ -185,15 +186,11 @@ def _second_looks(run: Run, example: Example, trace: Trace) -> list[Overlay | No
         names.append(record.image)
         frames.append(frame)
         own = record.source == 1 and _is_own(example, trace, 1)
-        true = _within(frame, [region.box(*_extent(whole)) for region in example.regions]) if own else ()
+        true = _within(frame, [Box(*region.box_xyxy, whole) for region in example.regions]) if own else ()
         words = "What came back, as the model saw it" + (", and the true region" if true else "")
         alt = f"What came back: {record.observation or 'an image'} {len(true)} true regions"
         looks.append(Overlay(record.image, alt, words, true, _within(frame, boxes)))
     return looks
-
-
-def _extent(frame: Frame) -> tuple[int, int]:
-    return int(frame.width), int(frame.height)
 
 
 def _within(frame: Frame, boxes: Sequence[Box]) -> tuple[tuple[float, float, float, float], ...]:
