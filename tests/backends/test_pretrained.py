@@ -45,6 +45,20 @@ def test_a_saved_processor_comes_back_without_torchvision(small_model_dir: Path)
     assert int((encoded["input_ids"] == processor.image_token_id).sum()) == 8  # type: ignore[attr-defined]
 
 
+def test_with_torchvision_the_model_sees_the_same_pixels(small_model_dir: Path) -> None:
+    """transformers then gives torchvision's image processor, which has no box filter and stops at the first image."""
+    expected = load_processor(str(small_model_dir))
+
+    class OfTorchvision:
+        def to_dict(self) -> dict[str, object]:
+            return {**expected.image_processor.to_dict(), "image_processor_type": "Qwen2VLImageProcessor"}
+
+    processor = ImageOnlyQwen3VLProcessor(OfTorchvision(), expected.tokenizer)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8))
+    pixels, same = (p.image_processor([image], return_tensors="pt")["pixel_values"] for p in (processor, expected))
+    assert torch.equal(pixels, same)
+
+
 def _as_on_the_hub(folder: Path, *, video: bool) -> None:
     """Rewrites a processor the way Qwen3-VL (with a file for video) and Lingshu (without) are published."""
     path = folder / "processor_config.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from vitar.backends.local import LocalBackend, Sampling
 from vitar.backends.placeholders import PlaceholderMismatch
 from vitar.backends.scripted import ScriptedBackend
+from vitar.data.example import save_examples
 from vitar.data.phantoms.dataset import phantom_example
 from vitar.imaging.environment import Environment, EnvironmentConfig
 from vitar.protocol.actions import tool_schemas
@@ -60,8 +62,29 @@ def test_overlap_is_no_reward_unless_asked_for(grpo_config: GrpoConfig) -> None:
 
 
 def test_data_with_too_few_examples_is_refused(grpo_config: GrpoConfig) -> None:
-    with pytest.raises(ConfigError, match="there are none from"):
+    with pytest.raises(ConfigError, match="has 1 examples from 999999999 on, and the recipe asks for 2"):
         prompt_dataset(replace(grpo_config, start=999_999_999, examples=2))
+
+
+def test_only_questions_of_the_kinds_asked_for_are_drawn(grpo_config: GrpoConfig, tmp_path: Path) -> None:
+    kinds = ("presence", "count")
+    dataset = prompt_dataset(replace(grpo_config, kinds=kinds, examples=12))
+    drawn = [phantom_example("train", index) for index in dataset.with_format(None)["index"]]
+    assert {example.kind for example in drawn} == set(kinds)
+    assert [row["answer"] for row in dataset] == [example.answer for example in drawn]
+
+    passed_over = phantom_example("train", START + 1)
+    assert passed_over.kind not in kinds
+    save_examples([passed_over, *drawn], tmp_path / "set")
+    stored = replace(grpo_config, data=str(tmp_path / "set"), start=0, kinds=kinds, examples=12)
+    assert prompt_dataset(stored).with_format(None)["index"] == list(range(1, 13))
+    with pytest.raises(ConfigError, match="has 12 examples of the kinds presence, count from 0 on"):
+        prompt_dataset(replace(stored, examples=13))
+
+
+def test_an_unknown_kind_of_question_is_refused(grpo_config: GrpoConfig) -> None:
+    with pytest.raises(ConfigError, match="kinds: phantoms have no presense; expected some of presence"):
+        prompt_dataset(replace(grpo_config, kinds=("presense",)))
 
 
 @pytest.mark.parametrize("freeze_vision", [False, True])

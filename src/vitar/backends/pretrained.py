@@ -33,6 +33,7 @@ from transformers import (
     PreTrainedModel,
     ProcessorMixin,
     Qwen2_5_VLProcessor,
+    Qwen2VLImageProcessorPil,
     Qwen2VLProcessor,
     Qwen3VLProcessor,
 )
@@ -64,7 +65,11 @@ class ModelError(ValueError):
 
 
 class _ImageOnly:
-    """Constructor of a Qwen-VL processor that has an image processor and a tokenizer, and nothing for video."""
+    """Constructor of a Qwen-VL processor that has an image processor and a tokenizer, and nothing for video.
+
+    Images are resized by PIL, with or without torchvision: transformers takes torchvision's image processor where it is
+    installed, which lacks the embedded model's box filter, and a model would see other pixels on another machine.
+    """
 
     def __init__(
         self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **kwargs: Any
@@ -73,6 +78,8 @@ class _ImageOnly:
             token = {"image": "<|image_pad|>", "video": "<|video_pad|>"}.get(name, f"<|{name}|>")
             setattr(self, f"{name}_token", token)
             setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
+        if not isinstance(image_processor, Qwen2VLImageProcessorPil):
+            image_processor = Qwen2VLImageProcessorPil.from_dict(image_processor.to_dict())
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template, **kwargs)  # type: ignore[arg-type]
 
 

@@ -94,6 +94,7 @@ class GrpoConfig:
         data: ``phantoms:SPLIT`` or a folder written by `save_examples`.
         start: index of the first example that is used.
         examples: number of questions to draw on.
+        kinds: of question to draw, such as those that stage I leaves undone; empty for all.
         tools, max_actions, max_turns: limits of an episode; the paper has one action and two looks.
         accuracy_weight: of the grade of the answer.
         format_weight: of an episode in order with an action that shows a region; the paper gives 0.2 for a mark and 0.2
@@ -108,6 +109,7 @@ class GrpoConfig:
     data: str = "phantoms:train"
     start: int = 2_000_000
     examples: int = 16_000
+    kinds: tuple[str, ...] = ()
     tools: tuple[str, ...] = ("mark_region", "zoom")
     max_actions: int = 1
     max_turns: int = 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from transformers import ProcessorMixin, set_seed
 
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.data.example import Example
+from vitar.data.phantoms.dataset import phantom_item
+from vitar.data.phantoms.questions import QUESTION_KINDS
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.prompts import interactive_messages
-from vitar.training.config import ConfigError, GrpoConfig
+from vitar.training.config import PHANTOMS_PREFIX, ConfigError, GrpoConfig
 from vitar.training.rewards import accuracy_reward, format_reward, region_iou_reward
 from vitar.training.running import check_same_run, run_trainer
 from vitar.training.tool_environment import environment_factory
@@ -120,13 +123,33 @@ def prompt_dataset(config: GrpoConfig) -> datasets.Dataset:
     """A dataset whose rows are questions, drawn when a row is read.
 
     Raises:
-        ConfigError: the data holds fewer examples.
+        ConfigError: the data holds fewer examples, or no such kind of question.
     """
     from datasets import Dataset
 
     examples = open_examples(config.data)
-    end = config.start + config.examples
-    if end > len(examples):
-        raise ConfigError(f"{config.data} has {len(examples)} examples; there are none from {config.start} to {end}")
+    kind_of = question_kinds(config.data, examples, config.kinds)
+    fitting = (i for i in range(config.start, len(examples)) if not config.kinds or kind_of(i) in config.kinds)
+    indices = list(islice(fitting, config.examples))
+    if len(indices) < config.examples:
+        kinds = f" of the kinds {', '.join(config.kinds)}" if config.kinds else ""
+        raise ConfigError(
+            f"{config.data} has {len(indices)} examples{kinds} from {config.start} on, and the recipe asks for "
+            f"{config.examples}; lower examples or start"
+        )
     transform = Prompts(examples, config.tools, with_regions=config.region_iou_weight > 0)
-    return Dataset.from_dict({"index": list(range(config.start, end))}).with_transform(transform)
+    return Dataset.from_dict({"index": indices}).with_transform(transform)
+
+
+def question_kinds(data: str, examples: Sequence[Example], kinds: Sequence[str]) -> Callable[[int], str | None]:
+    """What tells the kind of an example's question; phantoms need not be drawn for it.
+
+    Raises:
+        ConfigError: phantoms have no questions of one of ``kinds``.
+    """
+    if not data.startswith(PHANTOMS_PREFIX):
+        return lambda index: examples[index].kind
+    if unknown := sorted(set(kinds) - set(QUESTION_KINDS)):
+        raise ConfigError(f"kinds: phantoms have no {', '.join(unknown)}; expected some of {', '.join(QUESTION_KINDS)}")
+    split = data.removeprefix(PHANTOMS_PREFIX)
+    return lambda index: phantom_item(split, index)[2].question.kind
