@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,12 @@ def grpo_config(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def trainer(grpo_config: GrpoConfig) -> Any:
-    """A GRPO trainer as stage II builds it, with both tools and every reward."""
+def trainer(request: pytest.FixtureRequest, grpo_config: GrpoConfig) -> Any:
+    """A GRPO trainer as stage II builds it, with both tools and every reward; its parameter is a temperature."""
     from vitar.training.grpo import build_grpo
 
-    return build_grpo(grpo_config)[0]
+    sampled = {**grpo_config.trainer, "temperature": getattr(request, "param", 1.0)}
+    return build_grpo(replace(grpo_config, trainer=sampled))[0]
 
 
 @pytest.fixture

@@ -220,9 +220,10 @@ def test_the_second_image_reaches_the_loss(trainer: Any, say: Say, action: str) 
     assert torch.allclose(before[1], after[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("trainer", [1.0, 0.7], indirect=True)
 def test_log_probs_at_rollout_equal_those_in_training(trainer: Any, say: Say) -> None:
-    """Both turns are sampled by our own backend and scored by the trainer."""
-    sampling = Sampling(temperature=1.0, max_new_tokens=24, logprobs=True, seed=3)
+    """Both turns are sampled by our own backend and scored by the trainer, at the temperature of training."""
+    sampling = Sampling(temperature=trainer.temperature, max_new_tokens=24, logprobs=True, seed=3)
     backend = LocalBackend(trainer.model, trainer.processing_class, name="small", sampling=sampling)
     tokenizer = trainer.processing_class.tokenizer
     call = [*tokenizer(ZOOM)["input_ids"], tokenizer.eos_token_id]
