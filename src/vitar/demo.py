@@ -98,6 +98,7 @@ def grpo_config(config: DemoConfig, model: str) -> GrpoConfig:
         model=model,
         output_dir=f"{config.out}/grpo",
         examples=8 * config.grpo_steps,
+        kinds=("presence", "count", "comparison"),
         max_turns=3,
         freeze_vision=True,
         seed=config.seed,
