@@ -98,7 +98,7 @@ def grpo_config(config: DemoConfig, model: str) -> GrpoConfig:
         model=model,
         output_dir=f"{config.out}/grpo",
         examples=8 * config.grpo_steps,
-        kinds=("presence", "count", "comparison"),
+        kinds={"presence": 3, "count": 2, "comparison": 1, "location": 1, "type": 1, "attribute": 2},
         max_turns=3,
         freeze_vision=True,
         seed=config.seed,

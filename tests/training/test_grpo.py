@@ -15,6 +15,7 @@ from vitar.backends.placeholders import PlaceholderMismatch
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.example import save_examples
 from vitar.data.phantoms.dataset import phantom_example
+from vitar.data.phantoms.questions import QUESTION_KINDS
 from vitar.imaging.environment import Environment, EnvironmentConfig
 from vitar.protocol.actions import tool_schemas
 from vitar.protocol.messages import Message, images_in, message_text
@@ -66,25 +67,38 @@ def test_data_with_too_few_examples_is_refused(grpo_config: GrpoConfig) -> None:
         prompt_dataset(replace(grpo_config, start=999_999_999, examples=2))
 
 
-def test_only_questions_of_the_kinds_asked_for_are_drawn(grpo_config: GrpoConfig, tmp_path: Path) -> None:
-    kinds = ("presence", "count")
+def test_kinds_are_drawn_by_weight_and_in_order(grpo_config: GrpoConfig, tmp_path: Path) -> None:
+    kinds = {"presence": 2, "count": 1}
     dataset = prompt_dataset(replace(grpo_config, kinds=kinds, examples=12))
-    drawn = [phantom_example("train", index) for index in dataset.with_format(None)["index"]]
-    assert {example.kind for example in drawn} == set(kinds)
+    indices = dataset.with_format(None)["index"]
+    drawn = [phantom_example("train", index) for index in indices]
+    assert [example.kind for example in drawn] == ["presence", "presence", "count"] * 4
     assert [row["answer"] for row in dataset] == [example.answer for example in drawn]
+    counts = indices[2::3]
+    passed_over = set(range(START, counts[-1])) - set(counts)
+    assert "count" not in {phantom_example("train", index).kind for index in passed_over}
 
-    passed_over = phantom_example("train", START + 1)
-    assert passed_over.kind not in kinds
-    save_examples([passed_over, *drawn], tmp_path / "set")
+    save_examples([phantom_example("train", START + 1), *drawn], tmp_path / "set")  # the first asks for an attribute
     stored = replace(grpo_config, data=str(tmp_path / "set"), start=0, kinds=kinds, examples=12)
     assert prompt_dataset(stored).with_format(None)["index"] == list(range(1, 13))
-    with pytest.raises(ConfigError, match="has 12 examples of the kinds presence, count from 0 on"):
+    with pytest.raises(
+        ConfigError, match=r"has 12 examples from 0 on that can be drawn with kinds .*presence.* asks for 13"
+    ):
         prompt_dataset(replace(stored, examples=13))
+
+
+def test_kinds_take_different_questions_each(grpo_config: GrpoConfig) -> None:
+    kinds = dict.fromkeys(QUESTION_KINDS, 1)
+    indices = prompt_dataset(replace(grpo_config, kinds=kinds, examples=12)).with_format(None)["index"]
+    assert [phantom_example("train", index).kind for index in indices] == list(QUESTION_KINDS) * 2
+    assert len(set(indices)) == 12
 
 
 def test_an_unknown_kind_of_question_is_refused(grpo_config: GrpoConfig) -> None:
     with pytest.raises(ConfigError, match="kinds: phantoms have no presense; expected some of presence"):
-        prompt_dataset(replace(grpo_config, kinds=("presense",)))
+        prompt_dataset(replace(grpo_config, kinds={"presense": 1}))
+    with pytest.raises(ValueError, match="weights are whole numbers from 1"):
+        replace(grpo_config, kinds={"presence": 0})
 
 
 @pytest.mark.parametrize("freeze_vision", [False, True])

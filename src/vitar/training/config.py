@@ -94,7 +94,8 @@ class GrpoConfig:
         data: ``phantoms:SPLIT`` or a folder written by `save_examples`.
         start: index of the first example that is used.
         examples: number of questions to draw on.
-        kinds: of question to draw, such as those that stage I leaves undone; empty for all.
+        kinds: of question -> weight among those drawn, to ask more of what stage I leaves undone; empty to take
+            questions as they come.
         tools, max_actions, max_turns: limits of an episode; the paper has one action and two looks.
         accuracy_weight: of the grade of the answer.
         format_weight: of an episode in order with an action that shows a region; the paper gives 0.2 for a mark and 0.2
@@ -109,7 +110,7 @@ class GrpoConfig:
     data: str = "phantoms:train"
     start: int = 2_000_000
     examples: int = 16_000
-    kinds: tuple[str, ...] = ()
+    kinds: dict[str, int] = field(default_factory=dict)
     tools: tuple[str, ...] = ("mark_region", "zoom")
     max_actions: int = 1
     max_turns: int = 2
@@ -126,6 +127,8 @@ class GrpoConfig:
         _check_episode(self)
         if min(self.accuracy_weight, self.format_weight, self.region_iou_weight) < 0:
             raise ValueError("reward weights cannot be negative")
+        if self.kinds and min(self.kinds.values()) < 1:
+            raise ValueError(f"kinds: weights are whole numbers from 1, got {self.kinds}")
         if self.start < 0 or self.examples < 1:
             raise ValueError(f"start is at least 0 and examples at least 1, got {self.start}, {self.examples}")
 

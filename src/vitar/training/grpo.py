@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,28 +128,45 @@ def prompt_dataset(config: GrpoConfig) -> datasets.Dataset:
     from datasets import Dataset
 
     examples = open_examples(config.data)
-    kind_of = question_kinds(config.data, examples, config.kinds)
-    fitting = (i for i in range(config.start, len(examples)) if not config.kinds or kind_of(i) in config.kinds)
-    indices = list(islice(fitting, config.examples))
+    indices = list(islice(_drawn(config, examples), config.examples))
     if len(indices) < config.examples:
-        kinds = f" of the kinds {', '.join(config.kinds)}" if config.kinds else ""
+        kinds = f" that can be drawn with kinds {config.kinds}" if config.kinds else ""
         raise ConfigError(
-            f"{config.data} has {len(indices)} examples{kinds} from {config.start} on, and the recipe asks for "
+            f"{config.data} has {len(indices)} examples from {config.start} on{kinds}, and the recipe asks for "
             f"{config.examples}; lower examples or start"
         )
     transform = Prompts(examples, config.tools, with_regions=config.region_iou_weight > 0)
     return Dataset.from_dict({"index": indices}).with_transform(transform)
 
 
-def question_kinds(data: str, examples: Sequence[Example], kinds: Sequence[str]) -> Callable[[int], str | None]:
+def _drawn(config: GrpoConfig, examples: Sequence[Example]) -> Iterator[int]:
+    """Indices of the examples to draw on; of several kinds the next of each by turns, until one kind has no more."""
+    places = range(config.start, len(examples))
+    if not config.kinds:
+        yield from places
+        return
+    kind_of = _question_kinds(config, examples)
+
+    def of(kind: str) -> Iterator[int]:
+        return (place for place in places if kind_of(place) == kind)
+
+    streams = {kind: of(kind) for kind in config.kinds}
+    for kind in cycle([kind for kind, weight in config.kinds.items() for _ in range(weight)]):
+        place = next(streams[kind], None)
+        if place is None:
+            return
+        yield place
+
+
+def _question_kinds(config: GrpoConfig, examples: Sequence[Example]) -> Callable[[int], str | None]:
     """What tells the kind of an example's question; phantoms need not be drawn for it.
 
     Raises:
-        ConfigError: phantoms have no questions of one of ``kinds``.
+        ConfigError: phantoms have no questions of a kind.
     """
-    if not data.startswith(PHANTOMS_PREFIX):
+    if not config.data.startswith(PHANTOMS_PREFIX):
         return lambda index: examples[index].kind
-    if unknown := sorted(set(kinds) - set(QUESTION_KINDS)):
+    if unknown := sorted(set(config.kinds) - set(QUESTION_KINDS)):
         raise ConfigError(f"kinds: phantoms have no {', '.join(unknown)}; expected some of {', '.join(QUESTION_KINDS)}")
-    split = data.removeprefix(PHANTOMS_PREFIX)
+    split = config.data.removeprefix(PHANTOMS_PREFIX)
     return lambda index: phantom_item(split, index)[2].question.kind
