@@ -34,7 +34,6 @@ from transformers import (
 
 from vitar.backends.pretrained import ImageOnlyQwen3VLProcessor, ImageOnlyQwen25VLProcessor, load_processor
 
-DEVICE = "cuda"
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 # From the configurations of Qwen/Qwen2.5-VL-7B-Instruct and Qwen/Qwen3-VL-8B-Instruct.
@@ -113,7 +112,7 @@ def save_random(name: str, folder: Path) -> float:
     torch.manual_seed(0)
     config: PretrainedConfig
     processor_class: type[ProcessorMixin]
-    with torch.device(DEVICE):
+    with torch.device("cuda"):
         if name == "lingshu-7b":
             config = Qwen2_5_VLConfig(**LINGSHU_7B, **tokens, dtype=torch.bfloat16)  # type: ignore[arg-type]
             model = Qwen2_5_VLForConditionalGeneration._from_config(config, dtype=torch.bfloat16)
@@ -175,11 +174,12 @@ def main() -> None:
     """Prints one line per command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=["lingshu-7b", "qwen3-vl-8b"])
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder for weights, emptied before")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="new or empty folder for weights")
     args = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("benchmarks/full_size.py needs a GPU")
-    shutil.rmtree(args.work, ignore_errors=True)
+    if args.work.exists() and (not args.work.is_dir() or any(args.work.iterdir())):
+        sys.exit(f"{args.work} is not an empty folder; give another --work")
     base, sft, grpo, recipes = args.work / "base", args.work / "sft", args.work / "grpo", RECIPES / args.model
     tell(f"{args.model}, {torch.cuda.get_device_name()}")
     with watched("random weights"):

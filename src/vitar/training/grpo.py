@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def _drawn(config: GrpoConfig, examples: Sequence[Example]) -> Iterator[int]:
     if not config.kinds:
         yield from places
         return
-    kind_of = _question_kinds(config, examples)
+    kind_of = cache(_question_kinds(config, examples))  # every stream asks for all
 
     def of(kind: str) -> Iterator[int]:
         return (place for place in places if kind_of(place) == kind)
