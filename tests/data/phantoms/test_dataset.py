@@ -44,9 +44,8 @@ def test_an_example_shows_what_its_plan_says(index: int) -> None:
     assert tuple(lesion.spec for lesion in image.lesions) == item.lesions
     assert [region.label for region in example.regions] == [item.lesions[i].kind for i in item.question.lesions]
     for region, lesion in zip(example.regions, (image.lesions[i] for i in item.question.lesions), strict=True):
-        x0, y0, x1, y1 = map(int, region.box_xyxy)
-        assert lesion.mask_hw[y0:y1, x0:x1].sum() == lesion.mask_hw.sum()
-        assert region.box(SIDE_PX, SIDE_PX).is_valid
+        assert np.array_equal(region.mask_hw(SIDE_PX, SIDE_PX), lesion.mask_hw)
+        assert region.box(SIDE_PX, SIDE_PX) == lesion.box
     assert np.array_equal(np.asarray(open_image(example.images[0])), image.image)
 
 
@@ -146,7 +145,9 @@ def _vitar(*words: str) -> int:
 def test_the_command_writes_a_dataset_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, sheet = tmp_path / "set", tmp_path / "sheets" / "all.png"
     assert _vitar("phantoms", "--count", "4", "--out", str(out), "--split", "shifted", "--sheet", str(sheet)) == 0
-    assert [example.split for example in load_examples(out)] == ["shifted"] * 4
+    stored = load_examples(out)
+    assert [example.split for example in stored] == ["shifted"] * 4
+    assert [example.regions for example in stored] == [phantom_example("shifted", i).regions for i in range(4)]
     assert Image.open(sheet).width > 1000
     assert "4 shifted phantoms" in capsys.readouterr().out
 

@@ -65,7 +65,7 @@ def phantom_image(uri: str) -> Image.Image:
 
 
 def phantom_example(split: str, index: int) -> Example:
-    """Item ``index`` of a split as an example. Draws the image, since the regions are tight boxes of its masks.
+    """Item ``index`` of a split as an example. Draws the image, whose masks its regions hold.
 
     Raises:
         ValueError: unknown split or negative index.
@@ -81,7 +81,7 @@ def phantom_example(split: str, index: int) -> Example:
         options=question.options,
         answer=question.answer,
         answer_type=question.answer_type,
-        regions=tuple(Region(lesion.spec.kind, lesion.box.xyxy) for lesion in lesions),
+        regions=tuple(Region.of_mask(lesion.spec.kind, lesion.mask_hw) for lesion in lesions),
         modality=family.modality,
         anatomy=family.anatomy,
         kind=question.kind,
