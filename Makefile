@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TORCH := $(shell grep "^torch==" constraints.txt)
 
-.PHONY: help install demo test check coverage results
+.PHONY: help install demo test check coverage results stages
 
 help:
 	@echo "make install   .venv with everything that the other targets need"
@@ -15,6 +15,7 @@ help:
 	@echo "make check     format, lint, types and tests"
 	@echo "make coverage  lines of protocol, imaging and grading that their tests run"
 	@echo "make results   the figures of the README, from the shipped weights"
+	@echo "make stages    stage II against stage I; needs the weights of stage I in runs/tiny/sft/final"
 
 install: $(INSTALLED)
 
@@ -49,15 +50,29 @@ coverage: $(INSTALLED)
 # The figures of the README and of docs/evidence.md: a quarter of an hour on two CPU cores. Their output is in docs/results.
 ITEMS := 1000
 CONDITIONS := single_pass,think_twice,oracle_box,random_box,wrong_region,unmarked,blank_image,text_only
-EVAL := $(BIN)/vitar eval --data phantoms:test --count $(ITEMS) --max-new-tokens 120 --batch-size 64
+EVAL := $(BIN)/vitar eval --data phantoms:test --max-new-tokens 120 --batch-size 64
+# keep RUN copies what a run of runs/results has measured.
+define keep
+	$(BIN)/vitar regrade runs/results/$(1) > docs/results/$(1).txt
+	cp runs/results/$(1)/metrics.json docs/results/$(1).metrics.json
+	cp runs/results/$(1)/run.json docs/results/$(1).run.json
+endef
 results: $(INSTALLED)
-	$(EVAL) --model tiny-base --conditions single_pass,think_twice --out runs/results/base
-	$(EVAL) --model tiny --conditions $(CONDITIONS) --out runs/results/tiny
+	mkdir -p docs/results
+	$(EVAL) --count $(ITEMS) --model tiny-base --conditions single_pass,think_twice --out runs/results/base
+	$(EVAL) --count $(ITEMS) --model tiny --conditions $(CONDITIONS) --out runs/results/tiny
+	$(EVAL) --count 400 --model tiny --conditions single_pass,think_twice,majority_k,shuffled_image --out runs/results/majority
 	$(BIN)/vitar attention runs/results/tiny --limit 300
 	$(BIN)/vitar report runs/results/base runs/results/tiny --out runs/results/report.html
-	mkdir -p docs/results
-	for run in base tiny; do $(BIN)/vitar regrade runs/results/$$run > docs/results/$$run.txt; \
-		cp runs/results/$$run/metrics.json docs/results/$$run.metrics.json; \
-		cp runs/results/$$run/run.json docs/results/$$run.run.json; done
+	$(call keep,base)
+	$(call keep,tiny)
+	$(call keep,majority)
 	cp runs/results/tiny/attention.json docs/results/tiny.attention.json
 	cp runs/results/tiny/regions.json docs/results/tiny.regions.json
+
+# Stage II against stage I, which does not ship: after make results and vitar train sft --config recipes/tiny/sft.yaml.
+stages: $(INSTALLED)
+	$(EVAL) --count $(ITEMS) --model runs/tiny/sft/final --conditions single_pass,think_twice --out runs/results/sft
+	$(BIN)/vitar report runs/results/sft runs/results/tiny --out runs/results/stages.html
+	$(call keep,sft)
+	cp runs/results/stages-models.csv docs/results/stages.csv
