@@ -44,7 +44,10 @@ def oracle_box(backend: Backend, items: Sequence[Example] = ()) -> Intervention:
 
 
 def random_box(backend: Backend, items: Sequence[Example] = ()) -> Intervention:
-    """As `oracle_box`, with boxes of the same sizes somewhere else in the image, the same in each run."""
+    """As `oracle_box`, with boxes of the same sizes somewhere else in the image, the same in each run.
+
+    There are as many as true regions, so they tell the answer to a question that asks how many there are.
+    """
 
     def intervene(example: Example, environment: Environment, action: Action) -> Action:
         boxes = _true_boxes(example, environment, action)
