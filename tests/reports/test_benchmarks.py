@@ -86,7 +86,7 @@ def test_a_step_is_to_the_model_before_on_the_same_data(write_run):
 def test_a_step_that_is_shown_has_its_own_mark():
     run = made_up("b", "d1", 0.9)
     step = comparison_with("a", *UP)
-    found = (Standing("m", run, run.compare("think_twice", "single_pass"), step, "a"),)
+    found = (Standing("m", run, run.metrics.compare("think_twice", "single_pass"), step, "a"),)
     (row,) = shown(models_table(found))
     assert row[5:7] == [f"+20.0{BETTER} (+15.0 to +25.0)", "0.001"]
     assert shown(benchmark_table(found))[1][2] == f"60.0%{BETTER} (0.0–100.0)"

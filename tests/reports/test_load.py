@@ -38,12 +38,12 @@ def test_verdicts_agree_with_the_metrics(write_run):
     (run,) = load_runs([write_run()])
     for condition in run.conditions:
         right = sum(run.verdict(condition, e.id) is Verdict.RIGHT for e in run.examples)
-        assert right == run.cell(condition).correct
+        assert right == run.metrics.cell(condition).correct
 
 
 def test_a_comparison_reads_from_either_side(write_run):
     (run,) = load_runs([write_run()])
-    one, other = run.compare("think_twice", "unmarked"), run.compare("unmarked", "think_twice")
+    one, other = run.metrics.compare("think_twice", "unmarked"), run.metrics.compare("unmarked", "think_twice")
     assert (one.difference, one.first_only, one.second_only) == (0.4, 2, 0)
     assert (other.difference, other.first_only, other.second_only) == (-0.4, 0, 2)
     assert (other.low, other.high) == (-one.high, -one.low)
@@ -51,8 +51,8 @@ def test_a_comparison_reads_from_either_side(write_run):
 
 def test_a_difference_without_an_interval_can_be_turned(write_run):
     (run,) = load_runs([write_run()])
-    assert run.compare("think_twice", "oracle_box").low is None  # no answer differs
-    assert run.compare("oracle_box", "think_twice").high is None
+    assert run.metrics.compare("think_twice", "oracle_box").low is None  # no answer differs
+    assert run.metrics.compare("oracle_box", "think_twice").high is None
 
 
 def test_runs_of_one_name_are_told_apart(write_run):

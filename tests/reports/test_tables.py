@@ -114,7 +114,7 @@ def test_breakdowns_have_one_row_per_condition_and_one_column_per_part(write_run
     ]
     assert [row[0] for row in _shown(kinds)] == list(run.conditions)
     assert _shown(kinds)[0][1:] == ["50.0% (15.0–85.0)", "100.0% (20.7–100.0)", "60.0% (23.1–88.2)"]
-    without = replace(run, metrics=run.metrics.model_copy(update={"cells": (run.cell("single_pass"),)}))
+    without = replace(run, metrics=run.metrics.model_copy(update={"cells": (run.metrics.cell("single_pass"),)}))
     assert breakdown_table(without, "kind").rows == ()
 
 

@@ -58,6 +58,14 @@ class Comparison(BaseModel):
     design_effect: float | None = None
     detectable: float | None = None
 
+    def flipped(self) -> Comparison:
+        """The same comparison seen from the second condition."""
+        names = {"first": self.second, "second": self.first}
+        counts = {"first_only": self.second_only, "second_only": self.first_only}
+        values = {"difference": self.difference, "low": self.high, "high": self.low}
+        turned = {key: None if value is None else -value for key, value in values.items()}
+        return self.model_copy(update={**names, **counts, **turned})
+
 
 def comparisons_on(kind: str, outcomes: Mapping[str, Sequence[Outcome]], seed: int) -> list[Comparison]:
     """All comparisons on one kind, each family adjusted by itself."""

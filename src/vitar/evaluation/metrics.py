@@ -85,6 +85,20 @@ class Metrics(_Record):
     cells: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...]
 
+    def cell(self, condition: str, kind: str = ALL, answer_type: str = ALL) -> Cell | None:
+        """The figures of a condition on a kind of question and a form of answer; None if there are none."""
+        wanted = (condition, kind, answer_type)
+        return next((c for c in self.cells if (c.condition, c.kind, c.answer_type) == wanted), None)
+
+    def compare(self, first: str, second: str, kind: str = ALL) -> Comparison | None:
+        """The comparison of two conditions, whichever way round it was stored; None too if it is undefined."""
+        for comparison in self.comparisons:
+            if comparison.kind == kind and {comparison.first, comparison.second} == {first, second}:
+                if comparison.difference is None:
+                    return None
+                return comparison if comparison.first == first else comparison.flipped()
+        return None
+
 
 def compute_metrics(
     examples: Sequence[Example],

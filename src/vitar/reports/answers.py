@@ -45,7 +45,7 @@ def _helps(run: Run) -> Answered:
     look = _comparison(run, THINK, SINGLE)
     if isinstance(look, str):
         return Answered(question, UNDEFINED, look)
-    think, single = run.cell(THINK), run.cell(SINGLE)
+    think, single = run.metrics.cell(THINK), run.metrics.cell(SINGLE)
     right = f"{percent(think.accuracy if think else None)} right with two looks, "
     right += f"{percent(single.accuracy if single else None)} with one; {look.n:,} questions"
     return Answered(question, {1: "yes", 0: "not shown", -1: "no, it hurts"}[sign(look)], right)
@@ -100,7 +100,7 @@ def _rival(run: Run) -> Answered:
 
 def _cost(run: Run) -> Answered:
     question = "At what cost?"
-    think, single = run.cell(THINK), run.cell(SINGLE)
+    think, single = run.metrics.cell(THINK), run.metrics.cell(SINGLE)
     if think is None or single is None:
         missing = listed([name for name, cell in ((THINK, think), (SINGLE, single)) if cell is None])
         return Answered(question, UNDEFINED, f"not run: {missing}")
@@ -129,9 +129,9 @@ def _comparison(run: Run, first: str, second: str) -> Comparison | str:
     """The comparison, or what is missing for it."""
     if absent := [name for name in (first, second) if name not in run.conditions]:
         return f"not run: {listed(absent)}"
-    if failed := [name for name in (first, second) if (cell := run.cell(name)) and cell.refused]:
+    if failed := [name for name in (first, second) if (cell := run.metrics.cell(name)) and cell.refused]:
         return f"the backend failed too often under {listed(failed)}"
-    return run.compare(first, second) or f"no question counts under both {first} and {second}"
+    return run.metrics.compare(first, second) or f"no question counts under both {first} and {second}"
 
 
 Found = dict[tuple[str, str], tuple[str, Comparison]]

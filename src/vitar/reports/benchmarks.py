@@ -73,7 +73,7 @@ def standings(runs: Sequence[Run]) -> tuple[Standing, ...]:
     for run, name in zip(runs, names, strict=True):
         before, earlier = last.get(run.metrics.data, ("", None))
         step = change(earlier, run) if earlier else None
-        found.append(Standing(name, run, run.compare(THINK, SINGLE), step, before if step else ""))
+        found.append(Standing(name, run, run.metrics.compare(THINK, SINGLE), step, before if step else ""))
         last[run.metrics.data] = (name, run)
     looks, steps = _adjusted([each.look for each in found]), _adjusted([each.step for each in found])
     return tuple(
@@ -101,7 +101,7 @@ def models_table(found: Sequence[Standing]) -> Table:
         run = each.run
         row: dict[str, Any] = {"run": run.name, "model": each.model, "data": each.data}
         for condition in LOOKS:
-            figures = figures_of(run.cell(condition))
+            figures = figures_of(run.metrics.cell(condition))
             for key in ("n", "accuracy", "low", "high", "valid", "mean_iou", "refused"):
                 row[f"{condition}_{key}"] = figures.get(key)
         for name, comparison in (("second_look", each.look), ("step", each.step)):
@@ -132,7 +132,7 @@ def benchmark_table(found: Sequence[Standing]) -> Table:
     for model in dict.fromkeys(each.model for each in found):
         here = {each.data: each for each in found if each.model == model}
         for condition in LOOKS:
-            cells = {name: each.run.cell(condition) for name, each in here.items()}
+            cells = {name: each.run.metrics.cell(condition) for name, each in here.items()}
             if not any(cells.values()):
                 continue
             row: dict[str, Any] = {"model": model, "condition": condition}
@@ -162,7 +162,7 @@ def benchmark_plots(found: Sequence[Standing]) -> tuple[Plot, ...]:
         for each, short in zip(here, shortest, strict=True):
             name = short if shortest.count(short) == 1 else each.run.name
             for condition, words in ((SINGLE, "one"), (THINK, "two")):
-                cell = each.run.cell(condition)
+                cell = each.run.metrics.cell(condition)
                 value, low, high = (cell.accuracy, cell.low, cell.high) if cell and not cell.refused else (None,) * 3
                 text = ABSENT if cell is None else percent(value).removesuffix("%")
                 label = f"{cut(name, 11)}, {words}"

@@ -155,7 +155,7 @@ def _points(run: Run, cost: str, tag: str) -> dict[str, Point]:
     """Condition -> its point, where both figures are known; every other run has its number before its markers."""
     found = {}
     for each in run.tradeoffs:
-        spent, accuracy, cell = each.costs.get(cost), each.accuracy, run.cell(each.condition)
+        spent, accuracy, cell = each.costs.get(cost), each.accuracy, run.metrics.cell(each.condition)
         if spent is None or accuracy.mean is None or (cell and cell.refused):
             continue
         style = STYLES.get(each.condition, OTHER_STYLE)
@@ -194,7 +194,7 @@ def _sentence(run: Run) -> str:
         two, one = means.get((THINK, cost)), means.get((SINGLE, cost))
         if two is not None and one:
             times.append(f"{two / one:.1f} times the {_words(cost)}")
-    look = run.compare(THINK, SINGLE)
+    look = run.metrics.compare(THINK, SINGLE)
     if look is None or not times:
         return f"What a second look costs against one is {UNDEFINED}: the run does not have both."
     gain = points_between(look.difference, look.low, look.high)

@@ -45,10 +45,10 @@ class Headline:
 
 def headline(run: Run) -> Headline:
     """Whether the second look helped, and whether it is the region that helps."""
-    if failed := [name for name in run.conditions if (cell := run.cell(name)) and cell.refused]:
+    if failed := [name for name in run.conditions if (cell := run.metrics.cell(name)) and cell.refused]:
         claim = "Too many episodes failed for a result."
         return Headline(claim, (f"The backend failed in more than 1% of the episodes under {listed(failed)}.",))
-    look = run.compare(THINK, SINGLE)
+    look = run.metrics.compare(THINK, SINGLE)
     if look is None:
         claim = "Whether looking twice helps was not measured."
         return Headline(claim, (f"This run does not compare {THINK} with {SINGLE}.", *_on_the_region(run, False)))
@@ -62,7 +62,7 @@ def headline(run: Run) -> Headline:
 
 
 def _on_the_look(run: Run, look: Comparison) -> str:
-    think, single = run.cell(THINK), run.cell(SINGLE)
+    think, single = run.metrics.cell(THINK), run.metrics.cell(SINGLE)
     if think and single and think.n == single.n == look.n:  # else the accuracies are of other items than the difference
         right = f"{percent(think.accuracy)} of {look.n:,} questions right with two looks"
         return f"{run.metrics.model} answered {right} and {percent(single.accuracy)} with one: {_amount(look)}."
@@ -73,7 +73,7 @@ def _on_the_form(run: Run) -> list[str]:
     """A sentence on answers that were not well-formed, where they are many enough to matter for the difference."""
     said = []
     for name, words in ((THINK, "two looks"), (SINGLE, "one")):
-        cell = run.cell(name)
+        cell = run.metrics.cell(name)
         if cell and cell.valid is not None and cell.valid < 1 - MALFORMED_SHARE:
             said.append(f"{percent(1 - cell.valid)} of the episodes with {words}")
     return [f"{listed(said)} ended without a well-formed answer, which counts as wrong."] if said else []
@@ -85,7 +85,7 @@ def _on_the_region(run: Run, helped: bool) -> list[str]:
     Args:
         helped: whether the second look is shown to help; else nothing can be what helps.
     """
-    found = {name: comparison for name in CONTROLS if (comparison := run.compare(THINK, name))}
+    found = {name: comparison for name in CONTROLS if (comparison := run.metrics.compare(THINK, name))}
     better = _against([name for name, c in found.items() if sign(c) > 0], found)
     unclear = _against([name for name, c in found.items() if sign(c) == 0], found)
     worse = _against([name for name, c in found.items() if sign(c) < 0], found)
@@ -100,7 +100,7 @@ def _on_the_region(run: Run, helped: bool) -> list[str]:
         sentences = [f"The model's region does better than {better}."] if better else []
         sentences += [f"The model's region does worse than {worse}."] if worse else []
         sentences += [f"It is not shown to differ from {unclear}."] if unclear else []
-    if oracle := run.compare("oracle_box", THINK):
+    if oracle := run.metrics.compare("oracle_box", THINK):
         sentences.append(
             {
                 1: f"The true region does better still, {_amount(oracle)}: better boxes would pay.",
@@ -113,7 +113,7 @@ def _on_the_region(run: Run, helped: bool) -> list[str]:
 
 def _on_the_image(run: Run) -> list[str]:
     """A sentence on whether the image matters at all, where that was measured."""
-    found = {words: c for pair, words in BLIND.items() if (c := run.compare(*pair))}
+    found = {words: c for pair, words in BLIND.items() if (c := run.metrics.compare(*pair))}
     sentences = []
     for start, chosen in (
         ("The model uses the image: it does better than with", {w: c for w, c in found.items() if sign(c) > 0}),

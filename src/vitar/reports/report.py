@@ -166,7 +166,7 @@ def _comparisons(run: Run) -> list[Table]:
 
 def _differences(run: Run) -> Plot | None:
     """Two looks against every other condition, as paired differences."""
-    found = [(name, c) for name in run.conditions if name != THINK and (c := run.compare(THINK, name))]
+    found = [(name, c) for name in run.conditions if name != THINK and (c := run.metrics.compare(THINK, name))]
     if not found:
         return None
     dots = [
@@ -182,11 +182,11 @@ def _kind_plot(run: Run, kind: str) -> Plot:
     """Accuracy on one question kind under every condition."""
     dots = []
     for name in run.conditions:
-        cell = run.cell(name, kind)
+        cell = run.metrics.cell(name, kind)
         value, low, high = (cell.accuracy, cell.low, cell.high) if cell and not cell.refused else (None, None, None)
         text = ABSENT if cell is None else UNDEFINED if value is None else f"{100 * value:.1f}"
         dots.append(Dot(name, value, low, high, text, STYLES.get(name, OTHER_STYLE)))
-    n = max((cell.n for name in run.conditions if (cell := run.cell(name, kind))), default=0)
+    n = max((cell.n for name in run.conditions if (cell := run.metrics.cell(name, kind))), default=0)
     caption = f"{kind}, n = {n:,}; run {run.name}"
     alt = f"Accuracy in percent with 95% intervals, {caption}"
     return Plot(caption, interval_plot(dots, 0.0, 1.0, lambda v: f"{100 * v:.0f}", alt))

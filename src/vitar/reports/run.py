@@ -15,7 +15,7 @@ from vitar.analysis.attention.record import Attention
 from vitar.analysis.efficiency import Cost, Tradeoff
 from vitar.analysis.grounding import RegionsPart
 from vitar.data.example import Example
-from vitar.evaluation.metrics import ALL, SINGLE_REGION, Cell, Comparison, Metrics
+from vitar.evaluation.metrics import ALL, SINGLE_REGION, Metrics
 from vitar.grading import Score, grade_example
 from vitar.protocol.trace import ImageStore, StopReason, Trace
 from vitar.reports.wording import CONDITION_WORDS
@@ -89,20 +89,6 @@ class Run:
         """The condition that the report is about: two looks, where the run has it."""
         return THINK if THINK in self.conditions or not self.conditions else self.conditions[0]
 
-    def cell(self, condition: str, kind: str = ALL, answer_type: str = ALL) -> Cell | None:
-        """The figures of a condition on a kind of question and a form of answer."""
-        wanted = (condition, kind, answer_type)
-        return next((c for c in self.metrics.cells if (c.condition, c.kind, c.answer_type) == wanted), None)
-
-    def compare(self, first: str, second: str, kind: str = ALL) -> Comparison | None:
-        """The comparison of two conditions, whichever way round it was stored; None too if it is undefined."""
-        for comparison in self.metrics.comparisons:
-            if comparison.kind == kind and {comparison.first, comparison.second} == {first, second}:
-                if comparison.difference is None:
-                    return None
-                return comparison if comparison.first == first else _flipped(comparison)
-        return None
-
     @cached_property
     def scores(self) -> Mapping[tuple[str, str], tuple[Verdict, Score]]:
         """(condition, example id) -> verdict with the grader's score."""
@@ -149,14 +135,6 @@ def _judged(example: Example, trace: Trace) -> tuple[Verdict, Score]:
     if trace.stop_reason is not StopReason.ANSWERED:
         return Verdict.MALFORMED, score
     return (Verdict.RIGHT if score.correct else Verdict.WRONG), score
-
-
-def _flipped(comparison: Comparison) -> Comparison:
-    """The same comparison seen from the second condition."""
-    c = comparison
-    names = {"first": c.second, "second": c.first, "first_only": c.second_only, "second_only": c.first_only}
-    values = {"difference": c.difference, "low": c.high, "high": c.low}
-    return c.model_copy(update={**names, **{key: None if v is None else -v for key, v in values.items()}})
 
 
 def _in_order(found: Sequence[str], usual: Sequence[str]) -> tuple[str, ...]:

@@ -84,9 +84,9 @@ def conditions_table(run: Run) -> Table:
     """Every figure of every condition over all items."""
     rows = []
     for name in run.conditions:
-        look = run.compare(name, THINK)
+        look = run.metrics.compare(name, THINK)
         against = {f"minus_{THINK}_{key}": getattr(look, key, None) for key in ("difference", "low", "high", "p_holm")}
-        rows.append({"run": run.name, **figures_of(run.cell(name)), **against, "shown": mark(look)})
+        rows.append({"run": run.name, **figures_of(run.metrics.cell(name)), **against, "shown": mark(look)})
     columns = (
         text_column("Condition", "condition"),
         Column("n", lambda row: f"{row['n']:,}"),
