@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitar.analysis.attention.record import Attention, AttentionFile
+from vitar.evaluation.comparisons import Comparison
 from vitar.evaluation.metrics import ALL, SINGLE_REGION, Cell, Metrics
-from vitar.reports.wording import between, decimals, p_clause, percent, points_between, share_between
+from vitar.reports.wording import UNDEFINED, between, decimals, p_clause, percent, points_between, share_between
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -78,8 +79,7 @@ def differences(metrics: Metrics) -> list[Sequence[str]]:
     rows = []
     for question, first, second in CONTROLS:
         found = [metrics.compare(first, second, kind) for kind in (ALL, "attribute")]
-        figures = [f"{points_between(c.difference, c.low, c.high)}, {p_clause(c.p_holm)}" for c in found if c]
-        rows.append((question, f"`{first}` − `{second}`", *figures))
+        rows.append((question, f"`{first}` − `{second}`", *map(_gain, found)))
     return rows
 
 
@@ -157,6 +157,12 @@ def _cell(metrics: Metrics, condition: str, kind: str = ALL, answer_type: str = 
     if cell is None:
         raise LookupError(f"the saved metrics of {metrics.model} have no {condition} on {kind}, {answer_type}")
     return cell
+
+
+def _gain(found: Comparison | None) -> str:
+    if found is None:
+        return UNDEFINED
+    return f"{points_between(found.difference, found.low, found.high)}, {p_clause(found.p_holm)}"
 
 
 def _share(cell: Cell) -> str:
