@@ -19,6 +19,7 @@ FOUNDATION = {
     "data",
     "backends",
     "rollout",
+    "files",
     "run_record",
     "statistics",
     "data.curation",
@@ -30,13 +31,14 @@ MAY_IMPORT = {
     "data": {"imaging", "protocol", "grading"},
     "backends": {"imaging", "protocol"},
     "rollout": {"imaging", "protocol", "data", "backends"},
-    "run_record": set(),
+    "files": set(),
+    "run_record": {"files"},
     "statistics": set(),
-    "data.curation": {"imaging", "protocol", "grading", "data", "backends", "rollout", "run_record", "statistics"},
+    "data.curation": FOUNDATION - {"data.curation"},
     "training": FOUNDATION,
     "evaluation": FOUNDATION,
     "analysis": FOUNDATION,
-    "reports": {"imaging", "protocol", "grading", "data", "data.curation", "statistics", "evaluation", "analysis"},
+    "reports": FOUNDATION - {"backends", "rollout", "run_record"} | {"evaluation", "analysis"},
     "demo": FOUNDATION | {"training", "evaluation", "analysis", "reports"},
     "cli": FOUNDATION | {"training", "evaluation", "analysis", "reports", "demo"},
 }
@@ -45,7 +47,7 @@ MAY_IMPORT = {
 Curation runs models over examples, so it is a part of its own above the loop, and the rest of ``data`` is below it.
 """
 
-WITHOUT_TORCH = ("imaging", "protocol", "grading", "statistics")
+WITHOUT_TORCH = ("files", "imaging", "protocol", "grading", "statistics")
 HEAVY = {"torch", "transformers", "trl", "datasets"}
 
 

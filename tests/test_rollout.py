@@ -188,7 +188,13 @@ def test_a_direct_question_offers_no_tools_and_takes_the_text_as_the_answer() ->
 def test_a_direct_answer_that_was_cut_is_truncated() -> None:
     for text in ("It is probably", '<tool_call>{"name": "zoom", "arguments": {"box": [1, 2, 3, 4]}}</tool_call>'):
         assert one(Cut(lambda _, text=text: text), mode="direct").stop_reason is StopReason.TRUNCATED
-    assert one(Cut(lambda _: "Well <answer>no</answer> and"), mode="direct").answer == "no"
+    for text in (
+        "<think>Could it be <answer>no</answer>? Let me",
+        "<think>Is it <answer>no</answer>?</think> The finding lies in the",
+    ):
+        assert one(Cut(lambda _, text=text: text), mode="direct").stop_reason is StopReason.TRUNCATED
+    for text in ("Well <answer>no</answer> and", "<think>Hm</think> <answer>no</answer> and"):
+        assert one(Cut(lambda _, text=text: text), mode="direct").answer == "no"
 
 
 def test_another_action_replaces_the_model_s_in_the_conversation() -> None:

@@ -16,6 +16,7 @@ from vitar.evaluation.run_folder import read_run, weights_digest
 from vitar.evaluation.runner import EvaluationConfig, evaluate
 from vitar.reports.load import load_runs, load_trainings
 from vitar.reports.report import write_report
+from vitar.reports.wording import ABSENT, percent, share_between
 from vitar.training.config import GrpoConfig, SftConfig
 from vitar.training.grpo import train_grpo
 from vitar.training.sft import train_sft
@@ -139,21 +140,15 @@ def results_table(metrics: list[Metrics]) -> str:
     """One line per stage: accuracy with its 95 % Wilson interval in a single pass and when thinking twice."""
     lines = [f"{'model':<10}{'single_pass':<26}{'think_twice':<26}{'fine detail, think_twice':<26}{'well-formed':>12}"]
     for stage, one in zip(STAGES, metrics, strict=True):
-        cells = {(cell.condition, cell.kind): cell for cell in one.cells if cell.answer_type == "all"}
-        twice = cells["think_twice", "all"]
-        figures = [
-            _accuracy(cells["single_pass", "all"]),
-            _accuracy(twice),
-            _accuracy(cells["think_twice", "attribute"]),
-        ]
-        lines.append(f"{stage:<10}" + "".join(f"{figure:<26}" for figure in figures) + f"{twice.valid or 0:>12.1%}")
+        twice = one.cell("think_twice")
+        cells = (one.cell("single_pass"), twice, one.cell("think_twice", "attribute"))
+        figures = "".join(f"{_accuracy(cell):<26}" for cell in cells)
+        lines.append(f"{stage:<10}{figures}{percent(twice.valid if twice else None):>12}")
     return "\n".join(lines) + "\n"
 
 
-def _accuracy(cell: Cell) -> str:
-    if cell.accuracy is None or cell.low is None or cell.high is None:
-        return "undefined"
-    return f"{cell.accuracy:6.1%} [{cell.low:.1%}, {cell.high:.1%}]"
+def _accuracy(cell: Cell | None) -> str:
+    return share_between(cell.accuracy, cell.low, cell.high) if cell else ABSENT
 
 
 def _announce(what: str, started: float) -> None:

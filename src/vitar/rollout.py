@@ -17,7 +17,7 @@ from vitar.data.example import Example, open_image
 from vitar.imaging.environment import Environment, EnvironmentConfig, Observation
 from vitar.protocol.actions import ANSWER_CLOSE, Action, Answer, FailureReason, ParseFailure, tool_call
 from vitar.protocol.messages import Message, assistant_message, tool_message
-from vitar.protocol.parsing import Turn, extract_answer, parse, render_turn
+from vitar.protocol.parsing import THINK_CLOSE, THINK_OPEN, Turn, extract_answer, parse, render_turn
 from vitar.protocol.prompts import direct_messages, interactive_messages
 from vitar.protocol.trace import Failure, ImageStore, Round, Sampling, StopReason, Trace, action_record
 
@@ -160,8 +160,8 @@ def _direct_turn(text: str, cut: bool) -> Turn:
     Args:
         cut: the text was cut at the token limit, so that only a part marked as the answer can be whole.
     """
-    answer = extract_answer(text)
-    if cut and ANSWER_CLOSE not in text:
+    answer, said = extract_answer(text), text.rpartition(THINK_CLOSE)[2]
+    if cut and (THINK_OPEN in said or ANSWER_CLOSE not in said):
         failure = ParseFailure(FailureReason.UNCLOSED_ANSWER, (0, len(text)), "The answer was cut at the token limit.")
         return Turn("", failure)
     if not answer:

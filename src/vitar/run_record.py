@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vitar
+from vitar.files import write_atomically
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,6 +48,9 @@ def bf16_is_fast() -> bool:
 def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) -> None:
     """Writes ``run.json``: the resolved configuration, seed included, package versions, commit and machine.
 
+    Where a run goes on with other versions, another commit or machine, they are added under ``continued``, since its
+    results are then of both.
+
     Args:
         config: a command's configuration; its class names the command.
         extra: more entries; values that JSON can hold.
@@ -54,10 +58,7 @@ def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) 
     import torch
 
     output_dir.mkdir(parents=True, exist_ok=True)
-    record = {
-        "command": type(config).__name__,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": asdict(config),
+    setting = {
         "vitar": vitar.__version__,
         "commit": source_commit(),
         "python": platform.python_version(),
@@ -65,9 +66,18 @@ def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) 
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu x {os.cpu_count()}",
         **extra,
     }
-    partial = output_dir / f".{RECORD_NAME}.partial"
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    partial.replace(output_dir / RECORD_NAME)
+    command = type(config).__name__
+    started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+    path = output_dir / RECORD_NAME
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if record.get("command") == command:
+        latest = [record, *record.get("continued", [])][-1]
+        if any(latest.get(name) != value for name, value in setting.items()):
+            record["continued"] = [*record.get("continued", []), started | setting]
+        record["config"] = asdict(config)
+    else:
+        record = {"command": command, **started, "config": asdict(config), **setting}
+    write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
 def source_commit() -> str | None:

@@ -218,6 +218,13 @@ def test_sampled_tokens_depend_on_seed_and_batch_and_not_on_what_came_before(loc
     assert len({c.token_ids for c in backend.generate(one_question, ())}) > 1  # rows of a batch differ
 
 
+def test_a_model_s_own_repetition_penalty_is_not_applied(local: LocalFactory) -> None:
+    backend = local()
+    expected = [c.token_ids for c in backend.generate(questions(), TOOLS)]
+    backend.model.generation_config.repetition_penalty = 5.0
+    assert [c.token_ids for c in backend.generate(questions(), TOOLS)] == expected
+
+
 def test_greedy_decoding_leaves_torch_s_generator_alone(local: LocalFactory) -> None:
     backend = local()
     torch.manual_seed(11)

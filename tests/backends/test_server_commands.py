@@ -61,7 +61,8 @@ def test_an_evaluation_over_a_server(tmp_path: Path, capsys: pytest.CaptureFixtu
         probes = len(server.requests) - asked
         assert probes < 10, "replies are in the run's folder, and the server is asked about itself alone"
     config = json.loads((run / "run.json").read_text())["config"]
-    assert (config["model"], config["weights"], config["server"]) == ("my-model", "", f"{server.url} (text)")
+    assert (config["model"], config["weights"]) == ("my-model", "")
+    assert config["server"] == f"{server.url}: dialect text, boxes in thousandths"
     assert [len(trace.rounds) for trace in read_traces(run / "traces" / "think_twice.jsonl")] == [2, 2]
 
 

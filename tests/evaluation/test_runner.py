@@ -182,6 +182,7 @@ def test_items_that_cannot_be_run_are_refused(examples: list[Example], tmp_path:
         ([], "there are no examples"),
         ([examples[0]] * 2, "two examples have the id 'item-0'"),
         ([replace(examples[0], images=())], "'item-0' has no image"),
+        ([replace(examples[0], answer_type="closed", answer="?")], "'item-0' cannot be graded"),
     ):
         with pytest.raises(RunError, match=told):
             evaluate(config(), Counting(), items, tmp_path / told[:9])

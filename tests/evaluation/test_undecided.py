@@ -17,6 +17,7 @@ from vitar.evaluation.run_folder import RunError, StoredRun, read_run
 from vitar.evaluation.runner import evaluate
 from vitar.evaluation.undecided import undecided
 from vitar.protocol.messages import Message
+from vitar.protocol.trace import StopReason
 
 RIGHT = {1: "1111", 2: "1010", 3: "1000"}
 """Seed -> which of four questions are answered right."""
@@ -60,6 +61,17 @@ def test_questions_with_both_outcomes_are_kept(runs: list[StoredRun]) -> None:
     assert ids(runs) == ["item-1", "item-2", "item-3"]
     assert ids(runs[1:]) == ["item-2"]
     assert ids([runs[0], with_settings(runs[0], seed=9)]) == []
+
+
+def test_an_episode_that_the_infrastructure_ended_decides_nothing(runs: list[StoredRun]) -> None:
+    lost = (
+        runs[1]
+        .traces["think_twice"][1]
+        .model_copy(update={"answer": None, "rounds": (), "stop_reason": StopReason.BACKEND_ERROR})
+    )
+    kept = [lost if trace.example_id == lost.example_id else trace for trace in runs[1].traces["think_twice"]]
+    assert ids(runs[:2]) == ["item-1", "item-3"]
+    assert ids([runs[0], replace(runs[1], traces={"think_twice": tuple(kept)})]) == ["item-3"]
 
 
 def with_settings(run: StoredRun, **settings: Any) -> StoredRun:

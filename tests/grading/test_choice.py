@@ -47,6 +47,21 @@ def test_right(answer: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "Answer: Option C",
+        "**Answer:** Option C",
+        "The correct answer is: Option C.",
+        "Answer: The correct option is C",
+        "The best answer is the option C",
+        "Therefore the answer is: choice C",
+    ],
+)
+def test_one_opening_after_another(answer: str) -> None:
+    assert grade_choice("spiculated", MARGINS, answer).rule == "letter"
+
+
+@pytest.mark.parametrize(
     ("answer", "extracted", "rule"),
     [
         ("B", "B", "letter"),
@@ -69,6 +84,7 @@ def test_right(answer: str, rule: str) -> None:
         ("the margin is spiculated", "", "no_match"),
         ("The margin (C) is irregular", "", "no_match"),
         ("The answer is", "", "no_match"),
+        ("The answer is the option", "", "no_match"),
         ("3", "", "no_match"),
         ("...", "", "no_match"),
     ],

@@ -154,6 +154,9 @@ def test_the_record_of_a_run_may_lack_everything(write_run):
     assert _shown(runs_table([replace(run, record={})]))[0][5:] == ["–", "–", "–", "–"]
     dirty = replace(run, record={"commit": "b" * 40 + "-dirty"})
     assert _shown(runs_table([dirty]))[0][5] == "b" * 12 + "-dirty"
+    later = [{"commit": commit * 40, "vitar": "0.0", "device": "cpu x 2"} for commit in "ac"]
+    continued = replace(run, record={**run.record, "continued": later})
+    assert _shown(runs_table([continued]))[0][5:] == ["a" * 12 + ", " + "c" * 12, "0.0", "7", "cpu x 2"]
 
 
 def test_files_hold_the_rows_of_all_runs(write_run, tmp_path: Path):

@@ -18,7 +18,7 @@ from vitar.protocol.parsing import parse
 from vitar.protocol.trace import read_traces
 from vitar.training.config import ConfigError, SftConfig
 from vitar.training.sft import sft_dataset
-from vitar.training.trajectories import curated_trajectories, open_examples
+from vitar.training.trajectories import open_examples, recorded_trajectories
 
 CONFIG = EnvironmentConfig(zoom_side_px=128)
 TINY = Profile(THOUSANDTHS, coordinate_step=10, zoom_side_px=128, chat_template=None)
@@ -48,7 +48,7 @@ def test_boxes_are_written_as_the_pupil_writes_them(
 ) -> None:
     examples = open_examples(f"curated:{curated}")
     traces = list(read_traces(curated / TRACES_NAME))
-    rows = curated_trajectories(examples, curated, 0, KEPT, profile, CONFIG)
+    rows = recorded_trajectories(examples, curated / TRACES_NAME, 0, KEPT, profile, CONFIG)
     environment = Environment(CONFIG, profile.coordinates)
     for row, trace in zip(rows, traces, strict=True):
         assert [parse(text).thought for text in row.texts] == [each.thought for each in trace.rounds]
@@ -64,7 +64,7 @@ def test_boxes_are_written_as_the_pupil_writes_them(
 
 def test_thousandths_stay_as_they_are(curated: Path) -> None:
     profile = Profile(THOUSANDTHS, 1, 448, chat_template=None)
-    rows = curated_trajectories(open_examples(f"curated:{curated}"), curated, 0, KEPT, profile, CONFIG)
+    rows = recorded_trajectories(open_examples(f"curated:{curated}"), curated / TRACES_NAME, 0, KEPT, profile, CONFIG)
     traces = read_traces(curated / TRACES_NAME)
     assert [row.texts for row in rows] == [tuple(each.text for each in trace.rounds) for trace in traces]
 
@@ -87,9 +87,9 @@ def test_a_folder_that_cannot_be_used(curated: Path, tmp_path: Path) -> None:
     examples = open_examples(f"curated:{curated}")
 
     def read(folder: Path = curated, start: int = 0, count: int = KEPT, config: EnvironmentConfig = CONFIG) -> None:
-        curated_trajectories(examples, folder, start, count, TINY, config)
+        recorded_trajectories(examples, folder / TRACES_NAME, start, count, TINY, config)
 
-    with pytest.raises(ConfigError, match=r"holds no traces\.jsonl"):
+    with pytest.raises(ConfigError, match=r"there is no .*traces\.jsonl"):
         read(folder=curated / EXAMPLES_NAME)
     with pytest.raises(ConfigError, match="start is 1000000"):
         read(start=1_000_000)

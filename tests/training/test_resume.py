@@ -62,7 +62,7 @@ def compare(train: Callable[..., Path], build: Callable[..., Any], config: Any, 
     trainer, processor = build(broken)
     trainer.add_callback(KillAt(KILLED_AT))
     with pytest.raises(Killed):
-        run_trainer(trainer, processor, broken, resume=True)
+        run_trainer(trainer, processor, broken)
     half_written = root / "broken" / f"checkpoint-{KILLED_AT}"
     half_written.mkdir()
     (half_written / "trainer_state.json").write_text('{"global_step": 3, "log_hi')
@@ -104,13 +104,12 @@ def test_stage_two(small_model_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert {"torch", "transformers", "trl"} <= record["packages"].keys()
 
 
-def test_a_run_can_start_anew(small_model_dir: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_run_again(small_model_dir: Path, tmp_path: Path) -> None:
     trainer = {**TRAINER, "max_steps": 1, "save_steps": 1}
     config = SftConfig(model=str(small_model_dir), output_dir=str(tmp_path), trajectories=2, trainer=trainer)
     first = weights(train_sft(config))
     resumed = weights(train_sft(config))  # nothing is left to do
-    anew = weights(train_sft(config, resume=False))
-    assert all(torch.equal(first[name], resumed[name]) and torch.equal(first[name], anew[name]) for name in first)
+    assert all(torch.equal(first[name], resumed[name]) for name in first)
 
 
 def test_a_run_does_not_go_on_with_other_settings(small_model_dir: Path, tmp_path: Path) -> None:
@@ -144,6 +143,24 @@ def test_adapters_are_merged_into_the_finished_model(small_model_dir: Path, tmp_
     assert merged.keys() == start.keys()
     assert changed
     assert all(name.endswith(("q_proj.weight", "v_proj.weight")) for name in changed)
+
+
+def test_a_frozen_vision_tower_gets_no_adapters(small_model_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    start, trained = weights(small_model_dir), {}
+    for frozen in (True, False):
+        config = SftConfig(
+            model=str(small_model_dir),
+            output_dir=str(tmp_path / str(frozen)),
+            trajectories=2,
+            freeze_vision=frozen,
+            lora={"r": 4, "target_modules": "all-linear"},
+            trainer={**TRAINER, "max_steps": 1},
+        )
+        trained[frozen] = weights(train_sft(config))
+    changed = {frozen: {n for n in start if not torch.equal(start[n], trained[frozen][n])} for frozen in trained}
+    assert {name for name in changed[False] if "visual" not in name} == changed[True]
+    assert any("visual" in name for name in changed[False])
 
 
 def test_the_newest_whole_checkpoint(tmp_path: Path) -> None:

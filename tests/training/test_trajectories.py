@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,8 @@ from vitar.imaging.coordinates import THOUSANDTHS
 from vitar.imaging.environment import Environment, EnvironmentConfig
 from vitar.protocol.actions import Answer, MarkRegion, Zoom
 from vitar.protocol.messages import Message, images_in, message_text
-from vitar.protocol.parsing import parse
-from vitar.protocol.trace import Round, StopReason, Trace
+from vitar.protocol.parsing import Turn, parse, render_turn
+from vitar.protocol.trace import Round, StopReason, Trace, action_record
 from vitar.rollout import rollout
 from vitar.training.config import ConfigError
 from vitar.training.trajectories import (
@@ -153,32 +154,46 @@ def test_replay_refuses_a_conversation_that_goes_on_after_its_answer() -> None:
         replay(EXAMPLES[START], ("<answer>A</answer>", "<answer>B</answer>"), Environment(CONFIG, THOUSANDTHS))
 
 
-def trace_of(index: int, answer: str, error: str | None = None) -> Trace:
+def trace_of(index: int, answer: str, *before: Round) -> Trace:
     return Trace(
         example_id=EXAMPLES[index].id,
         model="m",
         condition="c",
-        rounds=(Round(text=f"<answer>{answer}</answer>", error=error),),
+        rounds=(*before, Round(text=f"<answer>{answer}</answer>")),
         answer=answer,
         stop_reason=StopReason.ANSWERED,
     )
 
 
-def test_only_traces_that_end_right_are_imitated() -> None:
-    right = EXAMPLES[START].answer
-    assert is_right(trace_of(START, right), EXAMPLES[START])
-    assert not is_right(trace_of(START, "nothing of the kind"), EXAMPLES[START])
-    assert not is_right(trace_of(START, right, error="empty"), EXAMPLES[START])
+def test_only_traces_that_end_right_are_imitated(tmp_path: Path) -> None:
+    right, example = EXAMPLES[START].answer, EXAMPLES[START]
+    zoom = Zoom((100, 100, 300, 300), 1)
+    action = Round(text=render_turn(Turn("", zoom)), action=action_record(zoom), boxes=((51, 51, 154, 154),))
+    assert is_right(trace_of(START, right), example)
+    assert is_right(trace_of(START, right, action), example)
+    assert not is_right(trace_of(START, "nothing of the kind"), example)
+    assert not is_right(trace_of(START, right, action.model_copy(update={"error": "empty"})), example)
+    oracle = action.model_copy(update={"intervened": True})
+    assert not is_right(trace_of(START, right, oracle), example), "the model did not ask for what it then saw"
+    bare = trace_of(START, right).model_copy(update={"rounds": (Round(text=right),)})
+    assert not is_right(bare, example), "single_pass answers without tags"
+    failed = Trace(example_id=example.id, model="m", condition="c", stop_reason=StopReason.BACKEND_ERROR)
+    assert not is_right(failed, example), "nothing was said"
+    vote = trace_of(START, right, Round(text=f"<answer>{right}</answer>"))
+    assert not is_right(vote, example), "majority_k keeps its samples as rounds"
+
     examples = EXAMPLES[: START + 3]
     traces = [
         trace_of(START, "wrong"),
         trace_of(START + 9, "x"),
         *(trace_of(START + k, examples[START + k].answer) for k in (1, 2)),
     ]
-    kept = recorded_trajectories(examples, traces, START, 2)
+    path = tmp_path / "traces.jsonl"
+    path.write_text("".join(trace.model_dump_json() + "\n" for trace in traces))
+    kept = recorded_trajectories(examples, path, START, 2, PROFILE, CONFIG)
     assert [t.index for t in kept] == [START + 1, START + 2]
-    with pytest.raises(ConfigError, match="only 2 traces end right"):
-        recorded_trajectories(examples, traces, START, 3)
+    with pytest.raises(ConfigError, match=r"only 2 traces of .* end right"):
+        recorded_trajectories(examples, path, START, 3, PROFILE, CONFIG)
 
 
 def test_direct_questions_have_short_answers() -> None:

@@ -13,6 +13,7 @@ from vitar.analysis.annotators import Annotations, annotator_agreement
 from vitar.analysis.efficiency import COSTS_NAME, measure_costs
 from vitar.analysis.grounding import REGIONS_NAME, measure_regions
 from vitar.data.example import Example
+from vitar.files import write_atomically
 from vitar.protocol.trace import Trace
 
 SCHEMA_VERSION = 1
@@ -65,7 +66,5 @@ def _sizes(examples: Sequence[Example]) -> dict[str, tuple[int, int]]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
     return path

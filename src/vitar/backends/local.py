@@ -27,7 +27,7 @@ from vitar.protocol.templates import HERMES_TEMPLATE
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen.
+    """How tokens are chosen, whatever a model's own generation settings say.
 
     Args:
         temperature: 0 takes the most likely token.
@@ -135,6 +135,7 @@ class LocalBackend:
                 temperature=self.sampling.temperature if sampled else None,
                 top_p=self.sampling.top_p if sampled else None,
                 top_k=0 if sampled else None,
+                repetition_penalty=1.0,  # some models' generation settings have another; TRL samples with this
                 max_new_tokens=self.sampling.max_new_tokens,
                 pad_token_id=self._tokenizer.pad_token_id,
                 eos_token_id=list(self._ends),

@@ -25,15 +25,21 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0."""
+    """Exit code 0, or 2 if the folder holds another run or a package is missing."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("httpx", "datasets", "transformers"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when TRL is imported
     started = time.monotonic()
-    from vitar.demo import DemoConfig, run_demo
+    try:
+        from vitar.demo import DemoConfig, run_demo
+        from vitar.evaluation.run_folder import RunError
+        from vitar.training.config import ConfigError
 
-    table, page = run_demo(DemoConfig(out=args.out))
+        table, page = run_demo(DemoConfig(out=args.out))
+    except (ConfigError, RunError, ImportError) as error:
+        sys.stderr.write(f"vitar demo: {error}\n")
+        return 2
     minutes = (time.monotonic() - started) / 60
     sys.stdout.write(f"\n{table}\n{minutes:.1f} minutes; the report is in {page}\n")
     return 0

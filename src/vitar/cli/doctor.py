@@ -32,7 +32,7 @@ TRIALS = {
     "curate": "import sklearn.feature_extraction",
     "endpoint": "import vitar.backends.endpoint",
     "medical": "import nibabel, pydicom",
-    "eval": "import statsmodels.stats.proportion, statsmodels.stats.multitest",
+    "eval": "import statsmodels.stats.proportion",
     "serve": "import fastapi, uvicorn; from transformers.cli.serve import Serve",
     "train": "import peft, torch.utils.tensorboard; from trl import GRPOTrainer, SFTTrainer",
 }

@@ -16,8 +16,12 @@ DIALECTS = ("standard", "split", "raw", "text")
 KEY_VARIABLE = "VITAR_API_KEY"
 
 
-def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the group; `endpoint_config` and `connect` read it, with ``--model`` as the server's name of the model."""
+def add_endpoint_options(parser: argparse.ArgumentParser, *, acts: bool = False) -> None:
+    """Adds the group; `endpoint_config` and `connect` read it, with ``--model`` as the server's name of the model.
+
+    Args:
+        acts: the model calls tools and writes boxes; only then are there the options that `connect` reads.
+    """
     group = parser.add_argument_group("a model behind an OpenAI-compatible server")
     group.add_argument("--base-url", metavar="URL", help="such as http://localhost:8000/v1; --model is the name there")
     group.add_argument(
@@ -26,8 +30,9 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="environment variable with the server's key; default: %(default)s",
     )
-    group.add_argument("--dialect", choices=DIALECTS, help="how tools and images are sent; default: found out")
-    group.add_argument("--like", metavar="M", help="model that writes boxes as this one does; default: by its name")
+    if acts:
+        group.add_argument("--dialect", choices=DIALECTS, help="how tools and images are sent; default: found out")
+        group.add_argument("--like", metavar="M", help="model that writes boxes as this one does; default: by its name")
     group.add_argument("--timeout", type=float, default=120.0, metavar="S", help="of a request; default: %(default)s")
     group.add_argument("--requests-per-minute", type=int, metavar="N", help="retries included")
     group.add_argument("--tokens-per-minute", type=int, metavar="N", help="read and written")
@@ -77,8 +82,10 @@ def endpoint_config(args: argparse.Namespace, concurrency: int) -> EndpointConfi
     )
 
 
-def connect(config: EndpointConfig, args: argparse.Namespace, replies: Path, sampling: Sampling) -> ServerBackend:
-    """The backend that the options describe, and a line on stderr about how it talks to its server.
+def connect(
+    config: EndpointConfig, args: argparse.Namespace, replies: Path, sampling: Sampling
+) -> tuple[ServerBackend, str]:
+    """The backend that the options describe, and in words how it talks to its server, which stderr gets too.
 
     Args:
         config: as `endpoint_config` makes it.
@@ -92,9 +99,11 @@ def connect(config: EndpointConfig, args: argparse.Namespace, replies: Path, sam
     from vitar.imaging.coordinates import THOUSANDTHS
 
     backend = ServerBackend.connect(config, replies, dialect=args.dialect, like=args.like, sampling=sampling)
-    unit = "thousandths" if backend.coordinates is THOUSANDTHS else "pixels of the resized image"
-    sys.stderr.write(f"{config.base_url}: dialect {backend.dialect}, boxes in {unit}\n")
-    return backend
+    pixels = f"pixels of the image as {args.like or args.model} is shown it"
+    unit = "thousandths" if backend.coordinates is THOUSANDTHS else pixels
+    talk = f"{config.base_url}: dialect {backend.dialect}, boxes in {unit}"
+    sys.stderr.write(talk + "\n")
+    return backend, talk
 
 
 def _prices(text: str) -> tuple[float, float]:

@@ -59,7 +59,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--batch-size", type=int, default=16, metavar="N", help="or requests at a time; default: %(default)s"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: %(default)s")
-    add_endpoint_options(parser)
+    add_endpoint_options(parser, acts=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         backend: LocalBackend | ServerBackend
         if endpoint:
-            backend = connect(endpoint, args, args.out / "replies", sampling)
-            configs = [replace(config, server=f"{args.base_url} ({backend.dialect})") for config in configs]
+            backend, talk = connect(endpoint, args, args.out / "replies", sampling)
+            configs = [replace(config, server=talk) for config in configs]
         else:
             backend = LocalBackend.load(args.model, sampling=sampling, batch_size=args.batch_size)
         for config in configs:

@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from vitar.backends.pretrained import ModelError
     from vitar.evaluation.judging import judge_run
     from vitar.evaluation.regrade import GRADERS_NAME, compare_graders, regrade
-    from vitar.evaluation.run_folder import RunError, read_run, write_atomically
+    from vitar.evaluation.run_folder import RunError, read_run
+    from vitar.files import write_atomically
     from vitar.grading.kits import KITS
     from vitar.protocol.trace import TraceError
     from vitar.reports.load import ReportError, load_runs

@@ -18,7 +18,8 @@ def summary(metrics: Metrics) -> str:
     refused: set[str] = set()
     for cell in metrics.cells:
         if (cell.kind, cell.answer_type) == ("all", "all"):
-            iou = next((c.mean_iou for c in metrics.cells if _is_overlap_of(c, cell.condition)), None)
+            single = metrics.cell(cell.condition, "single_region")
+            iou = single.mean_iou if single else None
             figures = [_number(cell.valid, ".1%"), _number(cell.acted, ".1%"), _number(iou, ".2f")]
             figures += [_number(cell.generated_tokens, ".1f"), _number(cell.seconds, ".2f")]
             lines.append(columns.format(cell.condition, cell.n, _accuracy(cell), *figures))
@@ -40,10 +41,6 @@ def with_interval(estimate: Estimate, form: str) -> str:
         return UNDEFINED
     low, high = (_number(value, form) for value in (estimate.low, estimate.high))
     return f"{estimate.mean:{form}} [{UNDEFINED if UNDEFINED in (low, high) else f'{low}, {high}'}]"
-
-
-def _is_overlap_of(cell: Cell, condition: str) -> bool:
-    return (cell.condition, cell.kind, cell.answer_type) == (condition, "single_region", "all")
 
 
 def _accuracy(cell: Cell) -> str:

@@ -37,7 +37,6 @@ def add_parser(subparsers: Subparsers) -> None:
             metavar="KEY=VALUE",
             help="replaces a value of the recipe, as in trainer.max_steps=10; may be repeated",
         )
-        stage.add_argument("--no-resume", action="store_true", help="start anew instead of from the last checkpoint")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,11 +44,13 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL reports each run to its makers otherwise
 
     from vitar.backends.pretrained import ModelError
+    from vitar.imaging.loading import ImageError
+    from vitar.protocol.trace import TraceError
     from vitar.training.config import ConfigError
 
     try:
         folder = _train(args)
-    except (ConfigError, ModelError, ImportError) as error:
+    except (ConfigError, ModelError, TraceError, ImageError, ImportError) as error:
         sys.stderr.write(f"vitar train {args.stage}: {error}\n")
         return 2
     sys.stdout.write(f"finished model in {folder}\n")
@@ -60,16 +61,15 @@ def _train(args: argparse.Namespace) -> Path:
     """Runs the chosen stage; returns the folder of the finished model."""
     from vitar.training.config import GrpoConfig, SftConfig, read_config
 
-    resume = not args.no_resume
     match args.stage:
         case "base":
             from vitar.training.base.train import BaseConfig, train_base
 
-            return train_base(read_config(BaseConfig, args.config, args.settings), resume=resume)
+            return train_base(read_config(BaseConfig, args.config, args.settings))
         case "sft":
             from vitar.training.sft import train_sft
 
-            return train_sft(read_config(SftConfig, args.config, args.settings), resume=resume)
+            return train_sft(read_config(SftConfig, args.config, args.settings))
     from vitar.training.grpo import train_grpo
 
-    return train_grpo(read_config(GrpoConfig, args.config, args.settings), resume=resume)
+    return train_grpo(read_config(GrpoConfig, args.config, args.settings))

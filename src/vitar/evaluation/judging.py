@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vitar.evaluation.run_folder import RunError, StoredRun, write_atomically
+from vitar.evaluation.run_folder import RunError, StoredRun
+from vitar.files import write_atomically
 from vitar.grading import grade_example
 from vitar.grading.judge import Agreement, Judge, Judgement, ToJudge, agreement, judge_answers
 

@@ -14,14 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vitar.backends.base import Backend, Resampling
 from vitar.data.example import Example
+from vitar.evaluation.comparisons import REFERENCE
 from vitar.evaluation.run_folder import RunError
 from vitar.grading import reading
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.trace import Failure, ImageStore, Sampling, StopReason, Trace
 from vitar.rollout import Opening, rollout
-
-REFERENCE = "think_twice"
-"""The condition whose tokens a vote may spend."""
 
 TEMPERATURE = 0.7
 """Of the samples where the run itself takes the most likely token; the value of the original paper."""

@@ -12,7 +12,8 @@ from vitar.data.example import Example
 from vitar.evaluation.conditions import CONDITIONS
 from vitar.evaluation.metrics import Metrics, compute_metrics
 from vitar.evaluation.outcomes import ALL
-from vitar.evaluation.run_folder import METRICS_NAME, StoredRun, write_atomically
+from vitar.evaluation.run_folder import METRICS_NAME, StoredRun
+from vitar.files import write_atomically
 from vitar.grading.kits import KITS, KitScore
 from vitar.protocol.trace import StopReason, Trace
 

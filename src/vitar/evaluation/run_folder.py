@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitar.data.example import Example, ImageRef, Region, open_image
+from vitar.files import write_atomically
+from vitar.grading import grade_example
 from vitar.protocol.trace import ImageStore, StopReason, Trace, read_traces
 from vitar.run_record import RECORD_NAME, write_run_record
 
@@ -65,8 +66,7 @@ def claim(folder: Path, config: DataclassInstance) -> list[str]:
             "Give the same settings to go on with it, or another folder."
         )
     conditions = list(dict.fromkeys([*had["conditions"], *wanted["conditions"]]))
-    if conditions != had["conditions"]:
-        write_run_record(folder, replace(config, conditions=tuple(conditions)))
+    write_run_record(folder, replace(config, conditions=tuple(conditions)))
     return conditions
 
 
@@ -77,7 +77,7 @@ def keep_examples(folder: Path, examples: Iterable[Example]) -> list[Example]:
         the same examples with their images in the folder.
 
     Raises:
-        RunError: other examples are there, there is none, two have one id, or one has no image.
+        RunError: other examples are there, there is none, two have one id, or one has no image or cannot be graded.
         ImageError: an image cannot be read.
     """
     store, path = ImageStore(folder / "images"), folder / EXAMPLES_NAME
@@ -88,6 +88,10 @@ def keep_examples(folder: Path, examples: Iterable[Example]) -> list[Example]:
             raise RunError(f"example {example.id!r} has no image; a run asks about images, so leave it out of the data")
         if example.id in records:
             raise RunError(f"two examples have the id {example.id!r}; ids must be unique in a run")
+        try:
+            grade_example(example, None)
+        except ValueError as error:
+            raise RunError(f"example {example.id!r} cannot be graded: {error}; mend it or leave it out") from error
         record = _example_record(example, [store.put(open_image(ref)) for ref in example.images])
         if before is not None and (number >= len(before) or before[number] != record):
             there = before[number] if number < len(before) else {}
@@ -211,16 +215,6 @@ def weights_digest(model: Path) -> str:
                 file.seek(place)
                 digest.update(file.read(_BLOCK))
     return digest.hexdigest()[:16]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file that is there as a whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _read_config(record: Path) -> dict[str, Any]:

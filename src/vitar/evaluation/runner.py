@@ -17,11 +17,12 @@ from tqdm import tqdm
 from vitar.backends.base import Backend
 from vitar.data.example import Example
 from vitar.evaluation.asking import asking
+from vitar.evaluation.comparisons import REFERENCE
 from vitar.evaluation.conditions import CONDITIONS
-from vitar.evaluation.majority import REFERENCE
 from vitar.evaluation.metrics import Metrics, compute_metrics
 from vitar.evaluation.openings import KITS, kit_opening
-from vitar.evaluation.run_folder import METRICS_NAME, claim, keep_examples, kept_traces, write_atomically
+from vitar.evaluation.run_folder import METRICS_NAME, claim, keep_examples, kept_traces
+from vitar.files import write_atomically
 from vitar.imaging.environment import TOOL_NAMES
 from vitar.protocol.trace import ImageStore, Sampling, StopReason, TraceWriter, read_traces
 
@@ -45,7 +46,7 @@ class EvaluationConfig:
         max_new_tokens: limit of one turn.
         batch_size: conversations per forward pass, or requests to a server at a time.
         seed: of sampling, and of the bootstrap.
-        server: address and dialect of the server that has the model; "" for a model on this machine.
+        server: address of the server that has the model, dialect and unit of boxes; "" for a model on this machine.
 
     Raises:
         ValueError: a setting makes no sense.

@@ -30,8 +30,10 @@ def plain(text: str) -> str:
 
 
 def without_lead_in(text: str) -> str:
-    """A plain text without opening words such as "The answer is" or "Option", which name no answer themselves."""
-    return text[match.end() :] if (match := _LEAD_IN.match(text)) else text
+    """A plain text without opening words such as "The answer is: Option", which name no answer themselves."""
+    while match := _LEAD_IN.match(text):
+        text = text[match.end() :]
+    return text
 
 
 def normalise(text: str) -> str:

@@ -161,7 +161,7 @@ class Environment:
     def zoom(self, box: Sequence[float], image: int = 1) -> Observation:
         """Show a region of a view, enlarged from the pixels of the original, without marks drawn before.
 
-        A large box gets less of its surroundings, so that what is shown stays within ``max_box_share``; where nothing
+        A large box gets less of its surroundings, so that what is shown stays at about ``max_box_share``; where nothing
         smaller than the whole image can be shown, the action is refused.
 
         Args:

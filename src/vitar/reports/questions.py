@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from vitar.data.curation.questions.report import (
     Stage,
     read_samples,
 )
+from vitar.files import write_atomically
 from vitar.reports.figures import OTHER_STYLE, Dot, interval_plot
 from vitar.reports.load import ReportError
 from vitar.reports.tables import Column, Table
@@ -74,9 +74,7 @@ def write_questions_report(folder: Path) -> Path:
             f"{folder} is no complete run of vitar curate questions: {error}. Run it to its end first."
         ) from error
     page = folder / PAGE_NAME
-    partial = page.with_name(f".{PAGE_NAME}.partial")
-    partial.write_text(render(report, pictures), encoding="utf-8", errors="replace")
-    os.replace(partial, page)
+    write_atomically(page, render(report, pictures), errors="replace")
     return page
 
 

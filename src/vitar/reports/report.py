@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -16,6 +15,7 @@ from markupsafe import Markup
 
 import vitar
 from vitar.evaluation.metrics import ALL
+from vitar.files import write_atomically
 from vitar.reports import TRACES
 from vitar.reports.attention import AttentionFigures, attention_figures, attention_tables
 from vitar.reports.benchmarks import benchmark_figures, benchmark_table, models_table, standings
@@ -92,9 +92,7 @@ def write_report(runs: Sequence[Run], trainings: Sequence[Training], out: Path, 
         tables += [table for table in analyses if table.rows]
     page = render(runs, trainings, traces)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(page, encoding="utf-8", errors="replace")
-    os.replace(partial, out)
+    write_atomically(out, page, errors="replace")
     return [out, *write_tables(tables, out.with_suffix(""))]
 
 

@@ -59,9 +59,9 @@ def runs_table(runs: Sequence[Run]) -> Table:
             "items": run.metrics.items,
             "conditions": " ".join(run.conditions),
             "date": run.date,
-            "commit": run.record.get("commit"),
-            "vitar": run.record.get("vitar"),
-            "device": run.record.get("device"),
+            "commit": _of_all_parts(run.record, "commit"),
+            "vitar": _of_all_parts(run.record, "vitar"),
+            "device": _of_all_parts(run.record, "device"),
             "seed": _seed(run.record),
         }
         for run in runs
@@ -72,7 +72,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
         text_column("Data", "data"),
         Column("Items", lambda row: f"{row['items']:,}"),
         Column("Date", lambda row: str(row["date"]), numeric=False),
-        Column("Commit", lambda row: _short_commit(row["commit"]), numeric=False),
+        Column("Commit", lambda row: _short_commits(row["commit"]), numeric=False),
         text_column("vitar", "vitar"),
         text_column("Seed", "seed"),
         text_column("Device", "device"),
@@ -212,11 +212,17 @@ def marked(text: str, marks: str) -> str:
     return f"{value}{marks}{space}{interval}"
 
 
-def _short_commit(commit: str | None) -> str:
-    """Twelve digits of a commit, and whether the tree had changes."""
-    if not commit:
+def _of_all_parts(record: Mapping[str, Any], name: str) -> str | None:
+    """What the record of a run says of itself and of the times that it was gone on with, each value once."""
+    values = (each.get(name) for each in (record, *record.get("continued", [])))
+    return ", ".join(dict.fromkeys(value for value in values if value)) or None
+
+
+def _short_commits(commits: str | None) -> str:
+    """Twelve digits of each commit, and whether the tree had changes."""
+    if not commits:
         return ABSENT
-    return commit[:12] + ("-dirty" if commit.endswith("-dirty") and len(commit) > 12 else "")
+    return ", ".join(commit[:12] + ("-dirty" if commit.endswith("-dirty") else "") for commit in commits.split(", "))
 
 
 def _seed(record: Mapping[str, Any]) -> Any:

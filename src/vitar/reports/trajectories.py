@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from vitar.data.curation.teacher import Reason
 from vitar.data.curation.trajectories import EXAMPLES_NAME, ITEMS_NAME, REPORT_NAME
 from vitar.data.curation.trajectory_report import KEPT, NOT_REACHED, ItemRecord, TrajectoryReport, read_items
 from vitar.data.example import Example, load_examples, open_image
+from vitar.files import write_atomically
 from vitar.imaging.coordinates import THOUSANDTHS
 from vitar.imaging.environment import Environment, EnvironmentConfig
 from vitar.protocol.actions import MARK_REGION, ZOOM, Action, MarkRegion
@@ -111,9 +111,7 @@ def write_trajectories_report(folder: Path) -> Path:
             f"{folder} is no complete run of vitar curate trajectories: {error}. Run it to its end first."
         ) from error
     page = folder / PAGE_NAME
-    partial = page.with_name(f".{PAGE_NAME}.partial")
-    partial.write_text(_render(report, settings, episodes, left_out), encoding="utf-8", errors="replace")
-    os.replace(partial, page)
+    write_atomically(page, _render(report, settings, episodes, left_out), errors="replace")
     return page
 
 

@@ -40,7 +40,8 @@ class SftConfig:
         output_dir: checkpoints, logs, and the finished model under ``final``.
         data: ``phantoms:SPLIT``, whose trajectories the phantom teacher writes; ``curated:DIR``, a folder with its
             trajectories from ``vitar curate trajectories``; or a folder written by `save_examples`.
-        traces: JSON Lines of the model's own traces over such a folder; "" for the others.
+        traces: JSON Lines of any model's traces over such a folder, as ``vitar eval`` leaves them for ``think_twice``;
+            "" for the others.
         start: index of the first example that is used.
         trajectories: number to train on; only trajectories that end in a right answer count.
         direct_share: share of the training set that is a question with its short answer, without tools.
@@ -49,7 +50,7 @@ class SftConfig:
             look-up of letters (docs/experiments.md).
         tools: what the teacher may use; ``[mark_region]`` is the paper's setting.
         max_actions, max_turns: limits of an episode.
-        freeze_vision: leave the vision tower as it is.
+        freeze_vision: leave the vision tower as it is, without adapters too.
         dtype: of the weights in memory; bf16 autocast is a trainer option.
         lora: options of `peft.LoraConfig`, or None to train every weight.
         seed: of wording, order, and every random number of the trainer.
@@ -101,7 +102,7 @@ class GrpoConfig:
         format_weight: of an episode in order with an action that shows a region; the paper gives 0.2 for a mark and 0.2
             for an answer that can be parsed.
         region_iou_weight: of the overlap with the true regions; only above 0 do the rows hold any box.
-        freeze_vision: leave the vision tower as it is.
+        freeze_vision: leave the vision tower as it is, without adapters too.
         trainer: options of `trl.GRPOConfig`.
     """
 

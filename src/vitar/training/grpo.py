@@ -60,20 +60,16 @@ class Prompts:
         return columns
 
 
-def train_grpo(config: GrpoConfig, *, resume: bool = True) -> Path:
-    """Runs stage II and returns the folder of the finished model.
-
-    Args:
-        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+def train_grpo(config: GrpoConfig) -> Path:
+    """Runs stage II, or goes on with it, and returns the folder of the finished model.
 
     Raises:
         ConfigError: the recipe cannot be followed, or goes on with a run of another.
         ModelError: the model to start from cannot be loaded.
     """
-    if resume:
-        check_same_run(Path(config.output_dir), config)
+    check_same_run(Path(config.output_dir), config)
     trainer, processor = build_grpo(config)
-    return run_trainer(trainer, processor, config, resume=resume)
+    return run_trainer(trainer, processor, config)
 
 
 def build_grpo(config: GrpoConfig) -> tuple[GRPOTrainer, ProcessorMixin]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from transformers import ProcessorMixin, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from vitar.files import write_atomically
 from vitar.run_record import RECORD_NAME, write_run_record
 from vitar.training.config import ConfigError
 
@@ -29,21 +30,21 @@ FINAL_NAME = "final"
 _LAST_WRITTEN = "trainer_state.json"
 
 
-def run_trainer(trainer: Trainer, processor: ProcessorMixin, config: DataclassInstance, *, resume: bool) -> Path:
+def run_trainer(trainer: Trainer, processor: ProcessorMixin, config: DataclassInstance) -> Path:
     """Trains to the end; writes the record, the history and the finished model, adapters merged in.
 
-    Several processes, as torchrun or accelerate starts them, share the batches; the first of them writes.
+    It goes on from the last whole checkpoint in the output folder, if there is one. Several processes, as torchrun or
+    accelerate starts them, share the batches; the first of them writes.
 
     Args:
         config: what the trainer was built from.
-        resume: go on from the last whole checkpoint in the output folder, if there is one.
 
     Returns:
         the folder of the finished model.
     """
     if trainer.is_world_process_zero():
         write_run_record(Path(str(trainer.args.output_dir)), config, processes=trainer.args.world_size)
-    train_to_the_end(trainer, resume=resume)
+    train_to_the_end(trainer)
     final = Path(str(trainer.args.output_dir)) / FINAL_NAME
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
@@ -56,30 +57,28 @@ def run_trainer(trainer: Trainer, processor: ProcessorMixin, config: DataclassIn
     return final
 
 
-def train_to_the_end(trainer: Trainer, *, resume: bool) -> None:
-    """Trains, from the last whole checkpoint if there is one and ``resume``, and writes the history of the run."""
+def train_to_the_end(trainer: Trainer) -> None:
+    """Trains, from the last whole checkpoint if there is one, and writes the history of the run."""
     output = Path(str(trainer.args.output_dir))
-    checkpoint = last_checkpoint(output) if resume else None
+    checkpoint = last_checkpoint(output)
     if checkpoint:
         logger.info("resuming from %s", checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
-        partial = output / f".{HISTORY_NAME}.partial"
-        partial.write_text(json.dumps(trainer.state.log_history, indent=1) + "\n")
-        partial.replace(output / HISTORY_NAME)
+        write_atomically(output / HISTORY_NAME, json.dumps(trainer.state.log_history, indent=1) + "\n")
 
 
 def check_same_run(output: Path, config: DataclassInstance) -> None:
-    """Refuses to go on with a run that was begun with other settings: its checkpoints would be taken for this one's.
+    """Refuses to go on with a run that was begun with other settings: its weights would be taken for this one's.
 
     Args:
-        output: folder of the run; nothing is checked where it holds no checkpoint or no record.
+        output: folder of the run; nothing is checked where it holds no weights or no record.
 
     Raises:
         ConfigError: a setting differs from the record's; one that the record lacks had its default.
     """
     record = output / RECORD_NAME
-    if not record.is_file() or next(output.rglob(f"{PREFIX_CHECKPOINT_DIR}-*"), None) is None:
+    if not record.is_file() or next(output.rglob("*.safetensors"), None) is None:
         return
     defaults = {
         each.name: each.default_factory() if callable(each.default_factory) else each.default for each in fields(config)

@@ -14,9 +14,9 @@ from transformers import ProcessorMixin, set_seed
 
 from vitar.backends.pretrained import load_model, load_processor
 from vitar.backends.profiles import Profile
+from vitar.data.curation.trajectories import TRACES_NAME
 from vitar.imaging.environment import EnvironmentConfig
 from vitar.protocol.actions import tool_schemas
-from vitar.protocol.trace import read_traces
 from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, SftConfig
 from vitar.training.masking import IGNORE, assistant_labels
 from vitar.training.running import check_same_run, run_trainer
@@ -25,7 +25,6 @@ from vitar.training.trajectories import (
     Trajectory,
     answered_in_words,
     conversation_dataset,
-    curated_trajectories,
     direct_trajectories,
     open_examples,
     recorded_trajectories,
@@ -75,20 +74,16 @@ class ConversationCollator:
         return batch
 
 
-def train_sft(config: SftConfig, *, resume: bool = True) -> Path:
-    """Runs stage I and returns the folder of the finished model.
-
-    Args:
-        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+def train_sft(config: SftConfig) -> Path:
+    """Runs stage I, or goes on with it, and returns the folder of the finished model.
 
     Raises:
         ConfigError: the recipe cannot be followed, or goes on with a run of another.
         ModelError: the model to start from cannot be loaded.
     """
-    if resume:
-        check_same_run(Path(config.output_dir), config)
+    check_same_run(Path(config.output_dir), config)
     trainer, processor = build_sft(config)
-    return run_trainer(trainer, processor, config, resume=resume)
+    return run_trainer(trainer, processor, config)
 
 
 def build_sft(config: SftConfig) -> tuple[SFTTrainer, ProcessorMixin]:
@@ -119,11 +114,9 @@ def sft_dataset(config: SftConfig, profile: Profile) -> datasets.Dataset:
         rows = taught_trajectories(
             examples, split, config.start, config.trajectories, profile, environment, config.seed
         )
-    elif config.data.startswith(CURATED_PREFIX):
-        folder = Path(config.data.removeprefix(CURATED_PREFIX))
-        rows = curated_trajectories(examples, folder, config.start, config.trajectories, profile, environment)
     else:
-        rows = recorded_trajectories(examples, read_traces(config.traces), config.start, config.trajectories)
+        path = Path(config.traces or Path(config.data.removeprefix(CURATED_PREFIX)) / TRACES_NAME)
+        rows = recorded_trajectories(examples, path, config.start, config.trajectories, profile, environment)
     direct = round(len(rows) * config.direct_share / (1 - config.direct_share))
     rows += direct_trajectories(examples, max(row.index for row in rows) + 1, direct)
     if config.answer_in_words:

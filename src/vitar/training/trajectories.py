@@ -6,7 +6,7 @@ training set is therefore a short table of texts, and pictures are made batch by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from vitar.backends.profiles import Profile
 from vitar.backends.scripted import ScriptedBackend
 from vitar.data.curation.phantom_teacher import PhantomTeacher
-from vitar.data.curation.trajectories import EXAMPLES_NAME, TRACES_NAME
+from vitar.data.curation.trajectories import EXAMPLES_NAME
 from vitar.data.example import Example, load_examples, open_image
 from vitar.data.phantoms.dataset import phantom_examples
 from vitar.grading import grade_example
@@ -27,7 +27,7 @@ from vitar.protocol.actions import Answer, MarkRegion, ParseFailure, Zoom, tool_
 from vitar.protocol.messages import Message, assistant_message, tool_message
 from vitar.protocol.parsing import parse, render_turn
 from vitar.protocol.prompts import OPTION_LETTERS, direct_messages, interactive_messages
-from vitar.protocol.trace import Trace, read_traces
+from vitar.protocol.trace import StopReason, Trace, read_traces
 from vitar.rollout import rollout
 from vitar.training.config import CURATED_PREFIX, PHANTOMS_PREFIX, ConfigError
 
@@ -85,8 +85,18 @@ def only_image(example: Example) -> Image.Image:
 
 
 def is_right(trace: Trace, example: Example) -> bool:
-    """Whether an episode is worth imitating: no action was refused, and the answer is right."""
-    return not any(each.error for each in trace.rounds) and grade_example(example, trace.answer).correct
+    """Whether an episode is worth imitating: actions of the model's own, none refused, then a right answer in tags.
+
+    The model under an intervention answers on what it has not done, and under ``majority_k`` in no episode at all.
+    """
+    if trace.stop_reason is not StopReason.ANSWERED:
+        return False
+    *before, last = trace.rounds
+    return (
+        all(each.action and not each.intervened and not each.error for each in before)
+        and isinstance(parse(last.text).outcome, Answer)
+        and grade_example(example, trace.answer).correct
+    )
 
 
 def taught_trajectories(
@@ -135,46 +145,35 @@ def taught_trajectories(
 
 
 def recorded_trajectories(
-    examples: Sequence[Example], traces: Iterable[Trace], start: int, count: int
+    examples: Sequence[Example], path: Path, start: int, count: int, profile: Profile, config: EnvironmentConfig
 ) -> list[Trajectory]:
-    """The first ``count`` traces that end right, of examples from ``start`` on.
+    """The first ``count`` traces that end right, of examples from ``start`` on, with boxes as the pupil writes them.
+
+    Args:
+        path: JSON Lines of traces, whatever model they are of and however it writes boxes.
+        profile: how the pupil writes boxes.
+        config: of the pupil's episodes.
 
     Raises:
-        ConfigError: there are fewer.
+        ConfigError: there are fewer, or no such file, or an action cannot be carried out with these tools and limits.
+        TraceError: a line of the file is no trace.
     """
-    places = {examples[index].id: index for index in range(start, len(examples))}
-    kept: list[Trajectory] = []
-    for trace in traces:
-        index = places.get(trace.example_id)
-        if index is not None and is_right(trace, examples[index]):
-            kept.append(Trajectory(index, tuple(each.text for each in trace.rounds)))
-        if len(kept) == count:
-            return kept
-    raise ConfigError(f"only {len(kept)} traces end right and belong to the data; trajectories is {count}")
-
-
-def curated_trajectories(
-    examples: Sequence[Example], folder: Path, start: int, count: int, profile: Profile, config: EnvironmentConfig
-) -> list[Trajectory]:
-    """`recorded_trajectories` of a curated folder, with every box as the pupil writes it.
-
-    Raises:
-        ConfigError: there are fewer, the folder holds none, or an action cannot be carried out with these tools and
-            limits.
-    """
-    path = folder / TRACES_NAME
     if not path.is_file():
-        raise ConfigError(f"{folder} holds no {TRACES_NAME}; expected a folder of `vitar curate trajectories`")
+        raise ConfigError(f"there is no {path}; expected traces of `vitar curate trajectories` or `vitar eval`")
     if start >= len(examples):
-        raise ConfigError(f"start is {start}, and {folder} has {len(examples)} examples, counted from 0")
-    traces = {trace.example_id: trace for trace in read_traces(path)}
-    kept = recorded_trajectories(examples, traces.values(), start, count)
+        raise ConfigError(f"start is {start}, and the data has {len(examples)} examples, counted from 0")
+    places = {examples[index].id: index for index in range(start, len(examples))}
     environment = Environment(config, profile.coordinates)
-    respelled: list[Trajectory] = []
-    for each in tqdm(kept, desc="trajectories"):
-        example = examples[each.index]
-        respelled.append(replace(each, texts=_respelled(example, traces[example.id], environment, profile)))
-    return respelled
+    kept: list[Trajectory] = []
+    with tqdm(total=count, desc="trajectories") as progress:
+        for trace in read_traces(path):
+            index = places.get(trace.example_id)
+            if index is not None and is_right(trace, examples[index]):
+                kept.append(Trajectory(index, _respelled(examples[index], trace, environment, profile)))
+                progress.update()
+            if len(kept) == count:
+                return kept
+    raise ConfigError(f"only {len(kept)} traces of {path} end right and belong to the data; trajectories is {count}")
 
 
 def _respelled(example: Example, trace: Trace, environment: Environment, profile: Profile) -> tuple[str, ...]:

@@ -149,8 +149,12 @@ def guard_placeholders(model: PreTrainedModel, processor: ProcessorMixin) -> Non
     model.base_model.register_forward_pre_hook(check, with_kwargs=True)
 
 
-def lora_config(options: Mapping[str, Any] | None) -> LoraConfig | None:
+def lora_config(options: Mapping[str, Any] | None, model: PreTrainedModel) -> LoraConfig | None:
     """PEFT's configuration, or None to train every weight.
+
+    Args:
+        model: a vision tower that is frozen there gets no adapters, unless the options say themselves what to leave
+            out; PEFT does not look whether a weight is frozen.
 
     Raises:
         ConfigError: an option is unknown or wrong.
@@ -164,7 +168,9 @@ def lora_config(options: Mapping[str, Any] | None) -> LoraConfig | None:
         raise ImportError("a recipe with lora needs PEFT; install it with: pip install peft") from error
 
     try:
-        return LoraConfig(**{"task_type": "CAUSAL_LM", **options})
+        frozen = not any(weight.requires_grad for weight in model.model.visual.parameters())
+        left_out = {"exclude_modules": r".*\bvisual\..*"} if frozen else {}
+        return LoraConfig(**{"task_type": "CAUSAL_LM", **left_out, **options})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"lora: {error}") from error
 
@@ -187,7 +193,7 @@ def sft_trainer(
         train_dataset=dataset,
         data_collator=collator,
         processing_class=processor,
-        peft_config=lora_config(lora),
+        peft_config=lora_config(lora, model),
     )
 
 
@@ -217,5 +223,5 @@ def grpo_trainer(
         processing_class=processor,
         reward_funcs=[*rewards],
         environment_factory=environment_factory,
-        peft_config=lora_config(lora),
+        peft_config=lora_config(lora, model),
     )

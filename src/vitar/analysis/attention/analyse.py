@@ -30,6 +30,7 @@ from vitar.analysis.attention.summary import Item, Summary
 from vitar.analysis.attention.tokens import episode_tokens
 from vitar.backends.local import LocalBackend
 from vitar.data.example import Example
+from vitar.files import write_atomically
 from vitar.protocol.trace import ImageStore, Trace
 
 
@@ -150,7 +151,8 @@ def analyse(
         occlusion=Occlusion(changes=summary.changes(), left_out=dict(unchecked)),
         pictures=tuple(pictures),
     )
-    _write(folder / ATTENTION_NAME, AttentionFile(conditions={**earlier, config.condition: result}))
+    content = AttentionFile(conditions={**earlier, config.condition: result})
+    write_atomically(folder / ATTENTION_NAME, content.model_dump_json(indent=1) + "\n")
     return result
 
 
@@ -175,12 +177,6 @@ def _read(path: Path) -> dict[str, Attention]:
         raise AttentionError(
             f"{path} is there and is no analysis that this version reads; remove it to write a new one"
         ) from error
-
-
-def _write(path: Path, content: AttentionFile) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def _save(picture: Image.Image, folder: Path, condition: str, example_id: str, number: int) -> str:

@@ -38,6 +38,7 @@ from vitar.data.curation.trajectory_report import (
     trajectory_report,
 )
 from vitar.data.example import Example, open_image, save_examples
+from vitar.files import write_atomically
 from vitar.imaging.environment import TOOL_NAMES, EnvironmentConfig
 from vitar.imaging.loading import ImageError
 from vitar.protocol.trace import Trace
@@ -228,12 +229,12 @@ def claim(out: Path, config: DataclassInstance) -> None:
             not out.is_dir() or any(entry.name != f".{RECORD_NAME}.partial" for entry in out.iterdir())
         ):
             raise CurationError(f"{out} exists and is no run of this kind; give a new or empty folder")
-        write_run_record(out, config)
-        return
-    had = json.loads(record.read_text(encoding="utf-8")).get("config", {})
-    if differing := [name for name in wanted if had.get(name) != wanted[name]]:
-        listed = ", ".join(f"{name} ({had.get(name)!r} there, {wanted[name]!r} now)" for name in differing)
-        raise CurationError(f"{out} holds a run with other settings: {listed}. Give the same ones, or another folder.")
+    else:
+        had = json.loads(record.read_text(encoding="utf-8")).get("config", {})
+        if differing := [name for name in wanted if had.get(name) != wanted[name]]:
+            listed = ", ".join(f"{name} ({had.get(name)!r} there, {wanted[name]!r} now)" for name in differing)
+            raise CurationError(f"{out} holds a run with other settings: {listed}. Give the same, or another folder.")
+    write_run_record(out, config)
 
 
 async def _record_once(workshop: Workshop, place: int, example: Example, seen: set[str]) -> ItemRecord:
@@ -271,15 +272,6 @@ def _finish(out: Path, examples: Sequence[Example]) -> TrajectoryReport:
     if report.kept:
         save_examples((examples[each.place] for each in read_items(items) if each.trace), stored)
     lines = (f"{each.trace.model_dump_json()}\n" for each in read_items(items) if each.trace)
-    _write_atomically(out / TRACES_NAME, "".join(lines))
-    _write_atomically(out / REPORT_NAME, report.model_dump_json(indent=1) + "\n")
+    write_atomically(out / TRACES_NAME, "".join(lines))
+    write_atomically(out / REPORT_NAME, report.model_dump_json(indent=1) + "\n")
     return report
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -104,11 +104,8 @@ class BaseConfig:
     seed: int = 0
 
 
-def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
-    """Trains the base model and returns the folder that holds it.
-
-    Args:
-        resume: go on from the last checkpoint in ``output_dir`` if there is one.
+def train_base(config: BaseConfig) -> Path:
+    """Trains the base model, or goes on with it, and returns the folder that holds it.
 
     Raises:
         ConfigError: it was begun with other settings, nothing would teach a new model to see, or several processes run.
@@ -121,8 +118,7 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
             "vision_steps and detail_steps are 0, so a base from nothing would not see; set one, or give a model"
         )
     output = Path(config.output_dir)
-    if resume:
-        check_same_run(output, config)
+    check_same_run(output, config)
     write_run_record(output, config)
     start = Path(resolve(config.model)) if config.model else output / "start"
     if not config.model and not (start / "model.safetensors").is_file():
@@ -167,7 +163,7 @@ def train_base(config: BaseConfig, *, resume: bool = True) -> Path:
     )
 
     def run(phase: Phase, source: Path) -> Path:
-        return _run_phase(phase, config, processor, source, resume)
+        return _run_phase(phase, config, processor, source)
 
     spoken = run(words, start)
     if config.model:
@@ -233,7 +229,7 @@ class Phase:
     dense_weight: float = 1.0
 
 
-def _run_phase(phase: Phase, config: BaseConfig, processor: ProcessorMixin, source: Path, resume: bool) -> Path:
+def _run_phase(phase: Phase, config: BaseConfig, processor: ProcessorMixin, source: Path) -> Path:
     """Runs one phase from the model and probes in ``source``; returns the folder of its result."""
     if not phase.steps:
         return source
@@ -291,7 +287,7 @@ def _run_phase(phase: Phase, config: BaseConfig, processor: ProcessorMixin, sour
         optimizers=(optimizer, scheduler),  # type: ignore[arg-type]
         callbacks=[ScoreSkills(phase.scored, processor.tokenizer, config.save_steps)] if phase.scored else None,
     )
-    train_to_the_end(trainer, resume=resume)
+    train_to_the_end(trainer)
     learner.model.save_pretrained(final)
     processor.save_pretrained(final)
     probes = {name: value for name, value in learner.state_dict().items() if not name.startswith("model.")}

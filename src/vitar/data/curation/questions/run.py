@@ -51,6 +51,7 @@ from vitar.data.curation.questions.report import (
 )
 from vitar.data.curation.questions.samples import write_samples
 from vitar.data.example import Example, save_examples
+from vitar.files import write_atomically
 
 DRAWN_NAME = ".drawn"
 """Folder of files of images that are drawn; it is gone once the run is complete."""
@@ -136,9 +137,7 @@ async def curate_questions(config: QuestionsConfig, out: Path, workshop: Worksho
         counts=item_counts(run.left),
         text_only=tuple(TextOnly.of(each) for each in audits),
     )
-    partial = out / f".{REPORT_NAME}.partial"
-    partial.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(out / REPORT_NAME)
+    write_atomically(out / REPORT_NAME, report.model_dump_json(indent=1) + "\n")
     shutil.rmtree(out / DRAWN_NAME)
     return report
 
