@@ -1,4 +1,4 @@
-"""The documentation shows what docs/results hold, and docs/results are about the weights that ship."""
+"""The documentation shows what docs/results hold, which is about the weights that ship."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import vitar
+from vitar.cli.main import main
+from vitar.demo import STAGES, results_table
 from vitar.evaluation.comparisons import Comparison
 from vitar.evaluation.metrics import Metrics
 from vitar.evaluation.run_folder import weights_digest
@@ -29,6 +32,11 @@ def test_tables_are_those_of_the_saved_output(name: str) -> None:
 def test_output_in_the_readme_is_the_saved_one(name: str) -> None:
     saved = (documented.RESULTS / name).read_text(encoding="utf-8").strip()
     assert saved in (documented.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_saved_table_of_the_demonstration_has_its_saved_figures() -> None:
+    table = results_table([documented.saved_metrics(f"demo.{stage}") for stage in STAGES])
+    assert table in (documented.RESULTS / "demo.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("run", "model"), [("tiny", "tiny"), ("majority", "tiny"), ("base", "tiny-base")])
@@ -60,3 +68,11 @@ def test_a_difference_is_shown_from_its_first_condition() -> None:
     rows = {row[0]: row[2:] for row in documented.differences(metrics)}
     shown = "+5.0 (−1.0 to +7.0), p = 0.20"
     assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in rows["Would the true region do better?"]] == [shown] * 2
+
+
+def test_the_example_of_a_set_of_one_s_own_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (documented.ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (512, 512)).save("case-17.png")
+    exec(text.partition("```python\n")[2].partition("```")[0])
+    assert main(["data", "check", "data/mine"]) == 0

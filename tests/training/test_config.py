@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from vitar.training.base.train import BaseConfig
 from vitar.training.config import ConfigError, GrpoConfig, SftConfig, read_config
@@ -69,6 +72,15 @@ def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
             read_config(SftConfig, path)
     with pytest.raises(ConfigError, match="cannot read the recipe"):
         read_config(SftConfig, tmp_path / "missing.yaml")
+
+
+def test_the_launcher_s_settings_are_ones_that_accelerate_knows() -> None:
+    config = load_config_from_file(str(RECIPES / "fsdp2.yaml"))
+    assert (config.num_processes, config.distributed_type, config.mixed_precision) == (8, DistributedType.FSDP, "bf16")
+    assert {name.removeprefix("fsdp_") for name in config.fsdp_config} <= {
+        "version",
+        *(field.name for field in fields(FullyShardedDataParallelPlugin)),
+    }
 
 
 @pytest.mark.parametrize(
