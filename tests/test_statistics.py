@@ -120,18 +120,28 @@ def test_what_a_bootstrap_cannot_know_is_undefined() -> None:
 
 
 def test_means_leave_out_what_is_undefined_column_by_column() -> None:
-    values = np.array([[1.0, np.nan], [3.0, np.nan], [5.0, 2.0]])
-    means = grouped_means(values, ["a", "a", "b"])
-    assert means.mean == pytest.approx([3, 2])
-    assert means.n.tolist() == [3, 1]
-    assert np.isfinite(means.low[0])
-    assert np.isnan([means.low[1], means.high[1]]).all()  # one group with a value shows no spread
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [5.0, 2.0], *([float(n), float(n)] for n in range(5))])
+    means = grouped_means(values, ["a", "a", *"bcdefg"])
+    assert means.mean == pytest.approx([19 / 8, 2])
+    assert means.n.tolist() == [8, 6]
+    assert np.isfinite(means.low).all()
+    values[3, 1] = np.nan
+    means = grouped_means(values, ["a", "a", *"bcdefg"])
+    assert np.isfinite([means.low[0], means.high[0]]).all()
+    assert np.isnan([means.low[1], means.high[1]]).all()  # five groups with a value are too few
 
 
-def test_two_groups_by_hand() -> None:
-    """Drawing two of two groups gives 0, 1/2 or 1; the ends of 95 % are the extremes."""
-    means = grouped_means(np.array([0.0, 0.0, 1.0, 1.0]), ["a", "a", "b", "b"])
-    assert (means.mean, means.low, means.high) == (0.5, 0, 1)
+def test_six_groups_by_hand() -> None:
+    """A draw of six has B(6, 1/2) ones: none or six in 1/64 each, below 2.5 %, and one or none in 7/64."""
+    means = grouped_means(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]), list("abcdef"))
+    assert (means.mean, means.low, means.high) == (0.5, pytest.approx(1 / 6), pytest.approx(5 / 6))
+
+
+def test_few_groups_or_equal_ones_have_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    assert np.isnan(grouped_means(rng.normal(size=50), [str(number % 5) for number in range(50)]).low)
+    equal = grouped_means(np.full(22, 0.1), [*"abcdefg", *("h" * 15)])  # their sums differ in the last digits
+    assert np.isnan([equal.low, equal.high]).all()
 
 
 def test_alike_items_widen_the_interval() -> None:

@@ -16,6 +16,9 @@ CONFIDENCE = 0.95
 REPLICATES = 2000
 """Bootstrap samples: the ends of a 95 % interval then rest on 50 samples each."""
 
+MIN_GROUPS = 6
+"""Of a bootstrap interval: of fewer, all on one side of zero, an exact test of signs has no p below 0.05."""
+
 _CHUNK = 2_000_000  # drawn groups in memory at a time, about 50 MB with their counts
 
 
@@ -34,7 +37,7 @@ class Means:
     Args:
         mean: [...].
         low, high: ends of the two-sided interval [...]; NaN where all groups have the same mean, since resampling
-            equals shows no spread.
+            equals shows no spread, and where fewer than `MIN_GROUPS` have a value.
         n: items in which a column is defined [...].
     """
 
@@ -99,8 +102,8 @@ def paired_difference(
 ) -> PairedDifference:
     """Difference of two shares on the same items, with the interval of `grouped_means`.
 
-    The interval is undefined where all groups have the same difference, as a single group has, or answers that never
-    differ: resampling equals shows no spread.
+    The interval is undefined where all groups have the same difference, as answers that never differ have, since
+    resampling equals shows no spread, and where there are fewer than `MIN_GROUPS`.
 
     Args:
         first, second: right or wrong [N], in the same order of items.
@@ -146,7 +149,9 @@ def grouped_means(values: np.ndarray, groups: Sequence[str], seed: int = 0, repl
     replicate_RC = np.concatenate([_ratio(count_RG @ sum_GC, count_RG @ size_GC) for count_RG in drawn])
     group_GC = _ratio(sum_GC, size_GC)
     highest_C = np.fmax.reduce(group_GC, axis=0)  # NaN only where no group has a value
-    alike_C = ~(highest_C > np.fmin.reduce(group_GC, axis=0))
+    spread_C = highest_C - np.fmin.reduce(group_GC, axis=0)
+    alike_C = ~(spread_C > 1e-12 * np.maximum(1, np.abs(highest_C)))  # sums of equals differ in their last digits
+    alike_C |= np.isfinite(group_GC).sum(0) < MIN_GROUPS
     tail = (1 - CONFIDENCE) / 2
     replicate_RC[:, alike_C] = 0  # an interval of these is undefined; zeros keep numpy from a warning
     low_C, high_C = np.nanquantile(replicate_RC, (tail, 1 - tail), axis=0)

@@ -19,16 +19,14 @@ def test_agreement_by_hand() -> None:
         "d": {"R1": [], "R2": []},
     }
     found = annotator_agreement("think_twice", items, [trace(item, [BOX]) for item in items], annotations)
-    assert (found.condition, found.n) == ("think_twice", 3)
+    assert (found.condition, found.n) == ("think_twice", 2)  # nobody marked anything on d, and one person c
     # a: the model is with R1 and R2 exactly, with R3 by a half; of three pairs one is exact and two are halves
-    assert found.model.mean == pytest.approx(((1 + 1 + 0.5) / 3 + 0.5 + 0) / 3)
+    assert found.model.mean == pytest.approx(((1 + 1 + 0.5) / 3 + 0.5) / 2)
     assert found.annotators.mean == pytest.approx(((1 + 0.5 + 0.5) / 3 + 0) / 2)
     assert (found.annotators.n, found.difference.n) == (2, 2)
     assert found.difference.mean == pytest.approx((5 / 6 - 2 / 3 + 0.5 - 0) / 2)
-    assert {name: e.mean for name, e in found.by_annotator.items()} == pytest.approx(
-        {"R1": 2 / 3, "R2": 1 / 3, "R3": 0.5}
-    )
-    assert {name: e.n for name, e in found.by_annotator.items()} == {"R1": 3, "R2": 3, "R3": 1}
+    assert {name: e.mean for name, e in found.by_annotator.items()} == pytest.approx({"R1": 1, "R2": 0.5, "R3": 0.5})
+    assert {name: e.n for name, e in found.by_annotator.items()} == {"R1": 2, "R2": 2, "R3": 1}
 
 
 def test_without_boxes_of_the_model_there_is_nothing_to_compare() -> None:

@@ -87,9 +87,7 @@ def test_parts_by_size_and_modality() -> None:
     assert found["modality", "MR"].measures["iou"].mean == pytest.approx(0.5)
     whole = found["all", "all"].measures["iou"]
     assert (whole.n, whole.mean) == (4, pytest.approx((1 + 1 + 0 + 0.5) / 4))
-    assert whole.low is not None
-    assert whole.high is not None
-    assert whole.low < whole.mean < whole.high
+    assert (whole.low, whole.high) == (None, None), "four are too few"
     alone = found["modality", "CT"].measures["iou"]
     assert (alone.mean, alone.low, alone.high) == (1, None, None)
 

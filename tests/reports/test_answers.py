@@ -69,6 +69,15 @@ def test_whether_it_is_the_region(random_box, wrong_region, unmarked, word):
     assert found["region"][0] == word
 
 
+def test_the_region_explains_no_help_that_is_not_there():
+    region = {"random_box": UP, "unmarked": UP}
+    assert answered(run_with(single_pass=UP, **region))["region"][0] == "yes"
+    for look, words in ((FLAT, "is not shown to help"), (DOWN, "hurts")):
+        said = answered(run_with(single_pass=look, **region))["region"][0]
+        assert said == f"the region matters, but the look {words}"
+    assert answered(run_with(single_pass=DOWN, random_box=FLAT, unmarked=FLAT))["region"][0] == "not shown"
+
+
 def test_whether_the_image_is_used():
     assert answered(run_with(blank_image=UP, shuffled_image=UP))["image"][0] == "yes"
     assert answered(run_with(blank_image=UP, shuffled_image=FLAT))["image"][0] == "in part"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from made_up_figures import DOWN, FLAT, UP, cell_of, run_of
+from made_up_figures import DOWN, FLAT, UP, cell_of, comparison_with, run_of
 
-from vitar.reports.headline import headline
+from vitar.reports.headline import headline, sign
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,8 @@ def test_many_malformed_answers_are_said():
     )
     few = (cells[0], cells[1].model_copy(update={"valid": 0.96}))
     assert "well-formed" not in " ".join(headline(run_of({"single_pass": UP}, few)).sentences)
+
+
+def test_of_too_few_groups_nothing_is_shown():
+    found = comparison_with("single_pass", 0.2, 0.001).model_copy(update={"low": None, "high": None})
+    assert [sign(found.model_copy(update={"groups": groups})) for groups in (None, 6, 5, 1)] == [1, 1, 0, 0]

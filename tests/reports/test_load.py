@@ -46,7 +46,8 @@ def test_a_comparison_reads_from_either_side(write_run):
     one, other = run.metrics.compare("think_twice", "unmarked"), run.metrics.compare("unmarked", "think_twice")
     assert (one.difference, one.first_only, one.second_only) == (0.4, 2, 0)
     assert (other.difference, other.first_only, other.second_only) == (-0.4, 0, 2)
-    assert (other.low, other.high) == (-one.high, -one.low)
+    turned = one.model_copy(update={"low": 0.1, "high": 0.7}).flipped()
+    assert (turned.low, turned.high) == (-0.7, -0.1)
 
 
 def test_a_difference_without_an_interval_can_be_turned(write_run):

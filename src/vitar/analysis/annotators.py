@@ -84,8 +84,8 @@ def annotator_agreement(
 ) -> AnnotatorAgreement:
     """Agreement on the items that annotations are there for.
 
-    Two annotators who both saw nothing have no overlap to speak of and are left out; where one of two saw something,
-    their IoU is 0.
+    Two annotators who both saw nothing have no overlap to speak of and are left out, and so is an item where nobody saw
+    anything; where one of two saw something, their IoU is 0.
 
     Args:
         condition: of the ``traces``.
@@ -105,6 +105,8 @@ def annotator_agreement(
         each = [_iou(boxes, marked[name]) if name in marked else math.nan for name in names]
         pairs = [_iou(marked[a], marked[b]) for a, b in combinations(sorted(marked), 2)]
         model, others = _mean(each), _mean(pairs)
+        if math.isnan(others):  # nobody marked anything, so there is no agreement to compare the model's with
+            continue
         rows.append([model, others, model - others, *each])
         groups.append(example.group)
     values_NF = np.array(rows, dtype=float).reshape(-1, 3 + len(names))

@@ -141,7 +141,7 @@ def _sinks(attention: Attention) -> str:
 
 
 def _line(measured: Measured) -> str:
-    from vitar.analysis.attention.analyse import look_name
+    from vitar.analysis.attention.record import look_name
 
     nulls = "; ".join(f"{null.name} {with_interval(null.difference, '+.3f')}" for null in measured.nulls)
     image = "all" if measured.image is None else str(measured.image)

@@ -24,6 +24,7 @@ class AnnotatedImage:
         licence: of image and annotation; "" if unknown.
         group: patient or image; splits and confidence intervals keep a group together.
         attributes: of each region, name -> value, as in ``margin`` -> ``spiculated``; empty where the source has none.
+        uncertain: labels of which a mark was left out, so that regions say neither whether there is one nor how many.
 
     Raises:
         ValueError: the record contradicts itself, or a box leaves the image; the message names the id.
@@ -41,6 +42,7 @@ class AnnotatedImage:
     licence: str
     group: str
     attributes: tuple[Mapping[str, str], ...] = ()
+    uncertain: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if problem := self._problem():

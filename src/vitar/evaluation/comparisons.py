@@ -30,6 +30,7 @@ class Comparison(BaseModel):
 
     Args:
         n: items that count under both.
+        groups: number of groups that these belong to; None in files of before it was kept.
         difference, low, high: first minus second accuracy, with its clustered bootstrap interval.
         first_only, second_only: items that one condition alone got right.
         p: exact McNemar.
@@ -57,6 +58,7 @@ class Comparison(BaseModel):
     family: str = LOOK
     design_effect: float | None = None
     detectable: float | None = None
+    groups: int | None = None
 
     def flipped(self) -> Comparison:
         """The same comparison seen from the second condition."""
@@ -113,6 +115,7 @@ def _comparison(
         family=family,
         design_effect=effect if pairs else None,
         detectable=defined(detectable_difference(len(pairs) / effect, discordant, ALPHA / size)),
+        groups=len(set(groups)),
     )
 
 

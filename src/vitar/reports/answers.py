@@ -68,6 +68,9 @@ def _region(run: Run) -> Answered:
         return Answered(question, UNDEFINED, _figures(found, missing))
     signs = {sign(comparison) for _, comparison in found.values()}
     answer = "yes" if signs == {1} else "in part" if 1 in signs else "no" if -1 in signs else "not shown"
+    look = _comparison(run, THINK, SINGLE)
+    if 1 in signs and not isinstance(look, str) and sign(look) != 1:
+        answer = f"the region matters, but the look {'hurts' if sign(look) == -1 else 'is not shown to help'}"
     return Answered(question, answer, _figures(found, missing))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitar.analysis.attention.record import Attention, Measured, Null
+from vitar.analysis.attention.record import Attention, Measured, Null, look_name
 from vitar.reports.estimates import in_words, shown_sign
 from vitar.reports.wording import UNDEFINED, listed, percent, points_between
 
@@ -15,11 +15,6 @@ NULL_NAMES = {
 def attention_sentences(found: Attention) -> tuple[str, ...]:
     """On the images, on the region in each look, on the change from look to look, on sinks, on the causal check."""
     return (*_on_the_images(found), *_on_the_region(found), *_on_sinks(found), *_on_occlusion(found))
-
-
-def look_name(look: int) -> str:
-    """What a look is called: think, rethink, then rethink 2 and so on."""
-    return "think" if look == 1 else "rethink" if look == 2 else f"rethink {look - 1}"
 
 
 def place_name(look: int, image: int | None) -> str:

@@ -2,8 +2,8 @@
 
 A difference counts as shown when its exact McNemar p, adjusted by Holm for the other comparisons of its family, is
 below `ALPHA`, and its interval, where there is one, does not hold zero. The p takes questions as independent; the
-interval knows which of them belong to one patient. The sentences never say more than that: a difference that is not
-shown is called not shown, not absent.
+interval knows which of them belong to one patient, and of too few patients nothing is shown. The sentences never say
+more than that: a difference that is not shown is called not shown, not absent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from vitar.evaluation.metrics import Comparison
 from vitar.reports.run import SINGLE, THINK, Run
 from vitar.reports.wording import SHOWN, listed, p_clause, percent, signed_points
+from vitar.statistics import MIN_GROUPS
 
 ALPHA = 0.05
 MALFORMED_SHARE = 0.05
@@ -159,6 +160,8 @@ def sign(comparison: Comparison) -> int:
     if p is None or p >= ALPHA or not comparison.difference:
         return 0
     if low is not None and high is not None and low <= 0 <= high:
+        return 0
+    if comparison.groups is not None and comparison.groups < MIN_GROUPS:
         return 0
     return 1 if comparison.difference > 0 else -1
 

@@ -113,7 +113,7 @@ def _claim(report: QuestionsReport) -> str:
     elif away:
         said = f"From the text alone a model does better or worse than chance on {listed(away)}."
     else:
-        said = "From the text alone a model does no better than chance, on any kind of question."
+        said = "From the text alone a model is not shown to do better than chance, on any kind of question."
     return f"{report.items:,} of {candidates:,} candidates became items. {said}"
 
 

@@ -122,7 +122,7 @@ def breakdown_table(run: Run, axis: str) -> Table:
         n = max((row[f"{value}_n"] or 0 for row in rows), default=0)
         columns.append(share_column(f"{value} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,})", f"{value}_"))
     name, words = ("kinds", "question kind") if axis == "kind" else ("answer_types", "form of answer")
-    return Table(name, f"Accuracy by {words}, 95% intervals; run {run.name}", tuple(columns), tuple(rows))
+    return Table(name, f"Accuracy by {words}, 95% Wilson intervals; run {run.name}", tuple(columns), tuple(rows))
 
 
 def comparisons_table(run: Run, kinds: Sequence[str], of: str) -> Table:

@@ -173,7 +173,10 @@ def recorded_trajectories(
                 progress.update()
             if len(kept) == count:
                 return kept
-    raise ConfigError(f"only {len(kept)} traces of {path} end right and belong to the data; trajectories is {count}")
+    raise ConfigError(
+        f"only {len(kept)} traces of {path} end right by actions of the model's own and belong to the "
+        f"data; trajectories is {count}"
+    )
 
 
 def _respelled(example: Example, trace: Trace, environment: Environment, profile: Profile) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ def test_a_run_is_analysed(run: Path, capsys: pytest.CaptureFixture[str]) -> Non
     by_place = {(m.look, m.image, m.measure): m for m in found.measures}
     assert by_place[1, 1, "auc"].value.n == 6
     assert by_place[2, 2, "auc"].value.n == 4  # two zooms do not show the region
-    assert {null.name for null in by_place[2, 2, "auc"].nulls} == {"shuffled_region", "other_image", "first_look"}
+    assert {null.name for null in by_place[2, 2, "auc"].nulls} == {"shuffled_region", "other_image"}
+    assert "first_look" in {null.name for null in by_place[2, 1, "auc"].nulls}
     assert found.occlusion.left_out == {"the second look does not show the region": 2}
     assert len(found.by_head[0].mean) == 2
     assert [place.place for place in found.sinks.places] == ["first_token", "text", "image 1", "image 2"]

@@ -66,7 +66,7 @@ def test_a_model_that_follows_the_region_beats_both() -> None:
     assert found.value.mean == pytest.approx(64 * 2 / 3)
     assert [null.name for null in found.nulls] == ["shuffled_region", "other_image"]
     for null in found.nulls:
-        assert null.difference.low > 30
+        assert null.difference.mean > 30
     assert measured(following, 1, 1, "auc").value.mean == 1
     assert measured(following, 1, 1, "pointing").nulls[1].expected.mean == pytest.approx(0, abs=0.01)
 
@@ -98,7 +98,8 @@ def test_rethinking_is_compared_with_thinking_on_the_same_items() -> None:
     (first,) = [null for null in pointing.nulls if null.name == "first_look"]
     assert (first.expected.mean, first.difference.mean, first.difference.n) == (0.5, 0.5, 2)
     second = measured(summary, 2, 2, "pointing")
-    assert (second.value.mean, second.value.n, second.nulls[2].expected.mean) == (1, 1, 0)
+    assert (second.value.mean, second.value.n) == (1, 1)
+    assert "first_look" not in {null.name for null in second.nulls}, "a zoom shows the region in another size"
     together = measured(summary, 2, None, "share")
     assert together.value.mean == pytest.approx(0.6)
     assert [(null.name, null.expected.mean) for null in together.nulls] == [

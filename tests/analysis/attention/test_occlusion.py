@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -113,3 +115,7 @@ def test_what_cannot_be_checked_is_left_out(one_backend: LocalBackend, play) -> 
         episode = play(one_backend, *texts, regions=regions).again(one_backend)
         with pytest.raises(LeftOut, match=reason):
             occlude(one_backend, episode, episode_tokens(one_backend, episode), rng())
+    episode = play(one_backend, ZOOM, ANSWER).again(one_backend)
+    tokens = episode_tokens(one_backend, episode)
+    with pytest.raises(LeftOut, match="more than two looks"):
+        occlude(one_backend, replace(episode, views=(*episode.views, episode.views[1])), tokens, rng())

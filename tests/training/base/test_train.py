@@ -120,6 +120,12 @@ def test_a_base_from_nothing_that_nobody_teaches_to_see_is_refused(config: BaseC
     assert not Path(config.output_dir).exists()
 
 
+def test_a_batch_that_micro_batches_do_not_fill_is_refused(config: BaseConfig) -> None:
+    with pytest.raises(ValueError, match="vision_batch is 12, which micro_batch 8 does not divide"):
+        replace(config, vision_batch=12, micro_batch=8)
+    assert replace(config, vision_batch=6, micro_batch=8)  # one micro batch, of 6
+
+
 def test_several_processes_are_refused(config: BaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="without torchrun"):

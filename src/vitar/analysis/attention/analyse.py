@@ -24,6 +24,7 @@ from vitar.analysis.attention.record import (
     AttentionFile,
     Occlusion,
     Sinks,
+    look_name,
 )
 from vitar.analysis.attention.replay import LeftOut, replay
 from vitar.analysis.attention.summary import Item, Summary
@@ -154,11 +155,6 @@ def analyse(
     content = AttentionFile(conditions={**earlier, config.condition: result})
     write_atomically(folder / ATTENTION_NAME, content.model_dump_json(indent=1) + "\n")
     return result
-
-
-def look_name(look: int) -> str:
-    """What a look is called: think, rethink, then rethink 2 and so on."""
-    return "think" if look == 1 else "rethink" if look == 2 else f"rethink {look - 1}"
 
 
 def _chosen(what: str, numbers: Sequence[int], count: int) -> list[int]:

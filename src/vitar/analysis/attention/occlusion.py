@@ -41,10 +41,13 @@ def occlude(backend: LocalBackend, episode: Episode, tokens: EpisodeTokens, rng:
     """Runs an episode's last turn on three versions of its later looks.
 
     Raises:
-        LeftOut: there is no answer or no region, the second look does not show it, or shows too little beside it.
+        LeftOut: there is no answer or no region, the second look does not show it, or shows too little beside it;
+            or there are more looks, of which one may show another part of the region.
     """
     if episode.trace.stop_reason is not StopReason.ANSWERED:
         raise LeftOut("no answer")
+    if len(episode.views) > 2:
+        raise LeftOut("more than two looks")
     original, frame = episode.views[0].image, episode.views[1].frame
     window = Box(frame.x0, frame.y0, frame.x1, frame.y1, episode.views[0].frame).pixels()
     region_hw = region_pixels([region.box(*original.size) for region in episode.example.regions], original.size)

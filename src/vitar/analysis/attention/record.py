@@ -147,3 +147,8 @@ class AttentionFile(_Record):
 
     schema_version: Literal[1] = 1
     conditions: dict[str, Attention]
+
+
+def look_name(look: int) -> str:
+    """What a look is called: think, rethink, then rethink 2 and so on."""
+    return "think" if look == 1 else "rethink" if look == 2 else f"rethink {look - 1}"

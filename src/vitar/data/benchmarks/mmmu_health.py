@@ -15,7 +15,7 @@ prompt puts each image where its token is. Here the images are in the order of t
 the text.
 
 Traps: ``options`` and ``img_type`` are texts that hold a Python list; five of the 150 validation questions ask for a
-short answer (their answer is text, not a letter); "10 options" means 1 to 12, and a question with one option is left
+short answer; "10 options" means 1 to 12, and a question with one option is left
 out; the test answers of MMMU are not public; MedVLThinker's "MMMU-medical" is validation and dev, multiple-choice
 only, 170 items. MedEvalKit shows ``image_1`` alone.
 

@@ -68,8 +68,7 @@ def open_source(path: Path) -> AnnotatedSource:
                 issues.add(NOISY, item)
                 continue
             x0, y0, x1, y1 = numbers(row["Bounding_boxes"].split(","), item)
-            label = f"{TYPES[row['Coarse_lesion_type']]} lesion".strip()
-            regions.append(box_region(label, (x0, y0, x1, y1), size, item, issues))
+            regions.append(box_region("lesion", (x0, y0, x1, y1), size, item, issues))
         low, high = numbers(first["DICOM_windows"].split(","), f"{id}: DICOM_windows")
         window = f"#window={(low + high) / 2 + HU_OFFSET:g},{high - low:g}"
         return AnnotatedImage(

@@ -54,8 +54,10 @@ def open_source(path: Path) -> AnnotatedSource:
     def make(id: str) -> AnnotatedImage:
         name, size = f"vindr-cxr/{id}", size_of(files[id])
         findings = _findings(name, rows[id], size, issues)
-        consensus = [region for _, region in findings]
-        regions = _agreed(name, findings, size, issues) if splits[id] == "train" else consensus
+        if splits[id] == "train":
+            regions, uncertain = _agreed(name, findings, size, issues)
+        else:
+            regions, uncertain = [region for _, region in findings], frozenset[str]()
         return AnnotatedImage(
             id=name,
             image=ImageRef(str(files[id])),
@@ -68,6 +70,7 @@ def open_source(path: Path) -> AnnotatedSource:
             split=splits[id],
             licence=LICENCE,
             group=name,
+            uncertain=uncertain,
         )
 
     return AnnotatedSource(list(files), make, issues)
@@ -87,8 +90,10 @@ def _findings(name: str, rows: list[dict[str, str]], size: tuple[int, int], issu
     return found
 
 
-def _agreed(name: str, findings: list[tuple[str, Region]], size: tuple[int, int], issues: Issues) -> list[Region]:
-    """The findings of at least `READERS` readers, each as the mean of their boxes."""
+def _agreed(
+    name: str, findings: list[tuple[str, Region]], size: tuple[int, int], issues: Issues
+) -> tuple[list[Region], frozenset[str]]:
+    """The findings of at least `READERS` readers, each as the mean of their boxes, and the labels of the others."""
     groups: list[dict[str, Region]] = []  # reader -> region
     for reader, region in findings:
         box = region.box(*size)
@@ -103,12 +108,13 @@ def _agreed(name: str, findings: list[tuple[str, Region]], size: tuple[int, int]
             others[best][reader] = region
         else:
             groups.append({reader: region})
-    agreed = []
+    agreed, uncertain = [], set()
     for group in groups:
         first = next(iter(group.values()))
         if len(group) < READERS:
             issues.add(SINGLE_READER, f"{name}: {first.label} at {first.box_xyxy[0]:g}, {first.box_xyxy[1]:g}")
+            uncertain.add(first.label)
             continue
         x0, y0, x1, y1 = np.mean([region.box_xyxy for region in group.values()], axis=0).tolist()
         agreed.append(Region(first.label, (x0, y0, x1, y1)))
-    return agreed
+    return agreed, frozenset(uncertain)

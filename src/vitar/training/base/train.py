@@ -103,6 +103,12 @@ class BaseConfig:
     workers: int = 1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("words_batch", "vision_batch", "pointing_batch", "language_batch"):
+            batch = getattr(self, name)
+            if batch % min(self.micro_batch, batch):
+                raise ValueError(f"{name} is {batch}, which micro_batch {self.micro_batch} does not divide")
+
 
 def train_base(config: BaseConfig) -> Path:
     """Trains the base model, or goes on with it, and returns the folder that holds it.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,21 @@ def test_every_fact_of_a_small_scene(make_image: MakeImage) -> None:
     assert facts["how_many", "stone"].regions == (1, 2)
     assert facts["present_in", "cyst", "lower half"].regions == (0,)
     assert not any(key[0] in ("which_present", "which_of") for key in said)
+
+
+def test_nothing_is_said_of_a_label_of_which_a_mark_was_left_out(make_image: MakeImage) -> None:
+    image = make_image(0, [("cyst", 10, 10, 30, 30), ("stone", 160, 70, 190, 90)])
+    assert {key[0] for key in by_ask(image) if "stone" in key} >= {"present", "how_many", "where"}
+    asked = facts_of(replace(image, uncertain=frozenset({"stone"})), WORDS, 9)
+    assert {fact.ask for fact in asked} >= {"present", "how_many", "where"}
+    assert not any("stone" in (fact.value, *dict(fact.fields).values()) for fact in asked)
+    assert not {fact.ask for fact in asked} & {"what_in", "what_is", "which_present"}
+
+
+def test_sources_that_mark_some_lesions_only_have_no_names(make_image: MakeImage) -> None:
+    image = replace(make_image(0, [("lesion", 10, 10, 30, 30)]), source="deeplesion")
+    words = vocabularies([image], {}, {}, ())["deeplesion", image.modality]
+    assert (words.names, words.complete) == ({}, False)
 
 
 def test_what_lies_across_a_border_lies_nowhere(make_image: MakeImage) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from vitar.data.annotated import AnnotatedImage
@@ -26,6 +26,9 @@ APART = 0.05
 """Least distance between the outermost region and the next, or between two edges, as a share of the image's side."""
 
 MAX_OPTIONS = 4
+
+NOT_ALL_MARKED = ("deeplesion", "chestxray14")
+"""Sources whose authors did not mark every lesion: DeepLesion has those that were measured, ChestX-ray14 some."""
 
 KIND_OF = {
     "present": "presence",
@@ -103,7 +106,7 @@ def vocabularies(
     Args:
         names: label -> words, where the label itself does not read well.
         nouns: source -> noun; "structure" where there is none.
-        incomplete: sources, or ``SOURCE:LABEL``, of which not every instance is marked.
+        incomplete: sources, or ``SOURCE:LABEL``, of which not every instance is marked, beside `NOT_ALL_MARKED`.
     """
     kinds: defaultdict[tuple[str, str], list[AnnotatedImage]] = defaultdict(list)
     for image in images:
@@ -120,7 +123,8 @@ def _vocabulary(
 ) -> Vocabulary:
     labels = sorted({region.label for image in images for region in image.regions})
     called = {label: names.get(label, _readable(label)) for label in labels}
-    partly = {name for label, name in called.items() if source in incomplete or f"{source}:{label}" in incomplete}
+    known_of = {*NOT_ALL_MARKED, *incomplete}
+    partly = {name for label, name in called.items() if known_of & {source, f"{source}:{label}"}}
     known = {label: name for label, name in called.items() if name not in partly}
     values: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for image in images:
@@ -140,6 +144,11 @@ def facts_of(image: AnnotatedImage, vocabulary: Vocabulary, max_count: int) -> l
     Args:
         max_count: larger numbers are not asked for.
     """
+    if image.uncertain:
+        unsure = {vocabulary.names.get(label) for label in image.uncertain}
+        names = {label: name for label, name in vocabulary.names.items() if name not in unsure}
+        fine = {name: by for name, by in vocabulary.attributes.items() if name not in unsure}
+        vocabulary = replace(vocabulary, names=names, attributes=fine, complete=False)
     scene = _Scene(image, vocabulary)
     found = [*_where(scene), *_which_of(scene), *_larger_at(scene)]
     found += [*_presence(scene), *_how_many(scene, max_count), *_more(scene), *_attribute_of(scene)]
