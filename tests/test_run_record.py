@@ -42,6 +42,9 @@ def test_a_run_that_goes_on_elsewhere_keeps_where_it_began(tmp_path: Path, monke
         ("a", 2, True),
     ]
     assert gone_on == begun | {"config": {"items": 2}}
+    write_run_record(tmp_path, Config(4), anew=True, processes=3)
+    assert "continued" not in record(tmp_path)
+    assert record(tmp_path)["processes"] == 3
     write_run_record(tmp_path, Other(3))
     assert record(tmp_path)["command"] == "Other"
     assert "continued" not in record(tmp_path)

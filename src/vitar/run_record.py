@@ -45,13 +45,14 @@ def bf16_is_fast() -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) -> None:
+def write_run_record(output_dir: Path, config: DataclassInstance, *, anew: bool = False, **extra: Any) -> None:
     """Writes ``run.json``: the resolved configuration, seed included, package versions, commit and machine.
 
-    Where a run goes on with other versions, another commit or machine, they are added under ``continued``, since its
-    results are then of both.
+    Where a run is given again with other versions, another commit or machine, these are added under ``continued``: what
+    it makes from then on is theirs.
 
     Args:
+        anew: nothing has come of the run whose record is there, so that its record goes.
         config: a command's configuration; its class names the command.
         extra: more entries; values that JSON can hold.
     """
@@ -69,7 +70,7 @@ def write_run_record(output_dir: Path, config: DataclassInstance, **extra: Any) 
     command = type(config).__name__
     started = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
     path = output_dir / RECORD_NAME
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and not anew else {}
     if record.get("command") == command:
         latest = [record, *record.get("continued", [])][-1]
         if any(latest.get(name) != value for name, value in setting.items()):

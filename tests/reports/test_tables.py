@@ -139,7 +139,7 @@ def test_a_stage_is_measured_on_the_shared_items(write_run):
     before, after = load_runs([write_run("base"), write_run("sft")])
     worse = replace(before, traces={**before.traces, "think_twice": before.traces["unmarked"]})
     step = change(worse, after)
-    assert (step.first, step.second, step.n) == ("sft", "base", 5)
+    assert (step.first, step.second, step.n, step.groups) == ("sft", "base", 5, 5)
     assert (step.first_only, step.second_only, step.difference) == (2, 0, 0.4)
     other = [replace(example, question="Is it flat?") for example in before.examples[2:]]
     assert change(replace(before, examples=(*before.examples[:2], *other)), after).n == 2

@@ -127,6 +127,10 @@ def test_a_run_does_not_go_on_with_other_settings(small_model_dir: Path, tmp_pat
         train_sft(other)
     assert json.loads(record.read_text()) == stored
     check_same_run(tmp_path / "elsewhere", other)
+    for weight in [*tmp_path.rglob("*.safetensors")]:
+        weight.unlink()  # sharded checkpoints have none
+    with pytest.raises(ConfigError, match="answer_in_words was False and is True"):
+        train_sft(other)
 
 
 def test_adapters_are_merged_into_the_finished_model(small_model_dir: Path, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def change(before: Run, after: Run, condition: str = THINK) -> Comparison | None
         return None
     first = [a is Verdict.RIGHT for _, a, _ in scored]
     second = [b is Verdict.RIGHT for _, _, b in scored]
-    paired = paired_difference(first, second, [example.group for example, _, _ in scored])
+    groups = [example.group for example, _, _ in scored]
+    paired = paired_difference(first, second, groups)
     first_only = sum(a and not b for a, b in zip(first, second, strict=True))
     second_only = sum(b and not a for a, b in zip(first, second, strict=True))
     low, high = paired.interval.low, paired.interval.high
@@ -39,4 +40,5 @@ def change(before: Run, after: Run, condition: str = THINK) -> Comparison | None
         second_only=second_only,
         p=mcnemar(first_only, second_only),
         p_holm=None,
+        groups=len(set(groups)),
     )

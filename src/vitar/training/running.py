@@ -42,10 +42,11 @@ def run_trainer(trainer: Trainer, processor: ProcessorMixin, config: DataclassIn
     Returns:
         the folder of the finished model.
     """
+    output = Path(str(trainer.args.output_dir))
     if trainer.is_world_process_zero():
-        write_run_record(Path(str(trainer.args.output_dir)), config, processes=trainer.args.world_size)
+        write_run_record(output, config, anew=not holds_weights(output), processes=trainer.args.world_size)
     train_to_the_end(trainer)
-    final = Path(str(trainer.args.output_dir)) / FINAL_NAME
+    final = output / FINAL_NAME
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         merged = model.merge_and_unload()
@@ -78,7 +79,7 @@ def check_same_run(output: Path, config: DataclassInstance) -> None:
         ConfigError: a setting differs from the record's; one that the record lacks had its default.
     """
     record = output / RECORD_NAME
-    if not record.is_file() or next(output.rglob("*.safetensors"), None) is None:
+    if not record.is_file() or not holds_weights(output):
         return
     defaults = {
         each.name: each.default_factory() if callable(each.default_factory) else each.default for each in fields(config)
@@ -92,6 +93,11 @@ def check_same_run(output: Path, config: DataclassInstance) -> None:
             f"{output} holds a run that was begun with other settings ({listed}). Give another output_dir, or remove "
             "the folder to begin anew"
         )
+
+
+def holds_weights(output: Path) -> bool:
+    """Whether a run has come so far that there is something to go on from."""
+    return any(next(output.rglob(name), None) for name in (f"{PREFIX_CHECKPOINT_DIR}-*", "*.safetensors"))
 
 
 def last_checkpoint(output: Path) -> Path | None:

@@ -123,6 +123,8 @@ def test_a_base_from_nothing_that_nobody_teaches_to_see_is_refused(config: BaseC
 def test_a_batch_that_micro_batches_do_not_fill_is_refused(config: BaseConfig) -> None:
     with pytest.raises(ValueError, match="vision_batch is 12, which micro_batch 8 does not divide"):
         replace(config, vision_batch=12, micro_batch=8)
+    with pytest.raises(ValueError, match="micro_batch and words_batch are at least 1, got 0 and 2"):
+        replace(config, micro_batch=0)
     assert replace(config, vision_batch=6, micro_batch=8)  # one micro batch, of 6
 
 

@@ -6,9 +6,10 @@
     000001_01_01_109.png,1,...,"226.169, 90.0204, 241.252, 111.977",...,3,0,...,"512, 512","-175, 275",...,3
 
 The last ``_`` of a file name stands for the folder. Boxes are left, top, right, bottom in pixels, and may reach out of
-the image. A PNG holds HU + 32768 in 16 bits, and is shown in the window of the table (lowest and highest HU). The
-coarse type is known for validation and test; elsewhere, -1, the label is ``lesion``. Rows that the authors call
-possibly noisy are left out. Not every lesion of a slice is marked. Open download; formal terms were not found.
+the image. A PNG holds HU + 32768 in 16 bits, and is shown in the window of the table (lowest and highest HU). Every
+label is ``lesion``; the coarse type, known for validation and test (elsewhere -1), is the anatomy. Rows that the
+authors call possibly noisy are left out. Not every lesion of a slice is marked. Open download; formal terms were not
+found.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from vitar.training.base.pictures import PictureDataset, picture_bank
 from vitar.training.base.score import Rows, score_skills
 from vitar.training.base.tokenizer import build_tokenizer, corner_tokens
 from vitar.training.config import ConfigError
-from vitar.training.running import check_same_run, train_to_the_end
+from vitar.training.running import check_same_run, holds_weights, train_to_the_end
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +104,12 @@ class BaseConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("words_batch", "vision_batch", "pointing_batch", "language_batch"):
-            batch = getattr(self, name)
+        for name in ("words", "vision", "pointing", "language"):
+            batch = getattr(self, f"{name}_batch")
+            if min(self.micro_batch, batch) < 1:
+                raise ValueError(f"micro_batch and {name}_batch are at least 1, got {self.micro_batch} and {batch}")
             if batch % min(self.micro_batch, batch):
-                raise ValueError(f"{name} is {batch}, which micro_batch {self.micro_batch} does not divide")
+                raise ValueError(f"{name}_batch is {batch}, which micro_batch {self.micro_batch} does not divide")
 
 
 def train_base(config: BaseConfig) -> Path:
@@ -125,7 +127,7 @@ def train_base(config: BaseConfig) -> Path:
         )
     output = Path(config.output_dir)
     check_same_run(output, config)
-    write_run_record(output, config)
+    write_run_record(output, config, anew=not holds_weights(output))
     start = Path(resolve(config.model)) if config.model else output / "start"
     if not config.model and not (start / "model.safetensors").is_file():
         set_seed(config.seed)
