@@ -64,9 +64,7 @@ class Summary:
                 value_NM, shuffled_NM, other_NM = self._of_region(place), *self._nulls_of(place)
                 for column, name in enumerate(REGION_MEASURES):
                     nulls = {"shuffled_region": shuffled_NM[:, column], "other_image": other_NM[:, column]}
-                    if (
-                        look > 1 and place[1] == 1
-                    ):  # on a zoom the region has another size, and enrichment ends at 1 / size
+                    if look > 1 and place[1] == 1:  # a zoom shows it larger, and enrichment ends at 1 / size
                         nulls["first_look"] = first_NM[:, column]
                     found.append(self._measured(*place, name, value_NM[:, column], nulls))
         return tuple(found)

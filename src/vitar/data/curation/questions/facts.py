@@ -123,8 +123,8 @@ def _vocabulary(
 ) -> Vocabulary:
     labels = sorted({region.label for image in images for region in image.regions})
     called = {label: names.get(label, _readable(label)) for label in labels}
-    known_of = {*NOT_ALL_MARKED, *incomplete}
-    partly = {name for label, name in called.items() if known_of & {source, f"{source}:{label}"}}
+    not_whole = {*NOT_ALL_MARKED, *incomplete}
+    partly = {name for label, name in called.items() if not_whole & {source, f"{source}:{label}"}}
     known = {label: name for label, name in called.items() if name not in partly}
     values: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for image in images:
